@@ -1,0 +1,25 @@
+"""Find out what a trained model reveals about the records it was trained on.
+
+Attacks score candidates from signals of a target; evaluation holds the scores against the
+truth; an audit does both and hands over a page.
+"""
+
+from importlib import import_module
+from typing import Any
+
+__all__ = ["attack", "audit", "dry_run", "report", "signal"]
+
+_HOMES = {
+    "attack": "nonmember.attacks.registry",
+    "signal": "nonmember.signals.catalogue",
+    "audit": "nonmember.verbs",
+    "dry_run": "nonmember.verbs",
+    "report": "nonmember.verbs",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a verb when it is first used: importing this package costs nothing."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'nonmember' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

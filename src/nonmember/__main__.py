@@ -1,0 +1,5 @@
+"""``python -m nonmember``."""
+
+from nonmember.cli import main
+
+main()

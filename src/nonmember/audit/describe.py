@@ -1,0 +1,88 @@
+"""What was audited, in words and values: models, data, and the circumstances of the work."""
+
+import os
+import platform
+import sys
+from collections.abc import Mapping
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+
+from nonmember.audit.plan import Plan
+from nonmember.audit.subject import Subject, Target
+from nonmember.evaluation import checks
+from nonmember.evaluation.checks import Finding
+from nonmember.signals.store import Store
+
+PACKAGES = ("nonmember", "torch", "transformers", "peft", "numpy", "scipy", "scikit-learn")
+
+
+def description(target: Target, subject: Subject) -> str:
+    """The model and how it came about, in one line."""
+    if target.source is not None:
+        return f"{target.source.name} ({target.source.parameters:,} parameters)"
+    assert target.base is not None
+    how = "in full" if target.recipe.method == "full" else f"with LoRA of rank {target.recipe.rank}"
+    which = subject.spec.targets[target.name].trained_on
+    whom = "the members" if which == "members" else "records that are not among the candidates"
+    return (
+        f"{target.base.name} ({target.base.parameters:,} parameters), fine-tuned here {how} for "
+        f"{target.recipe.epochs} epochs on {len(target.training)} records: {whom}"
+    )
+
+
+def training(target: Target, todo: Plan, store: Store) -> Mapping[str, Any] | None:
+    """How the target was fine-tuned here; None for a model that was there."""
+    job = todo.trained.get(target.name)
+    return store.provenance(job.address) if job is not None else None
+
+
+def origins(target: Target) -> dict[str, Any]:
+    """Which weights were audited, by content."""
+    return {
+        role: {"name": source.name, "digest": source.digest, "parameters": source.parameters}
+        for role, source in (("model", target.source), ("base", target.base))
+        if source is not None
+    }
+
+
+def quantised(target: Target) -> list[Finding]:
+    """A finding where the weights went through a low-precision form."""
+    model = target.source or target.base
+    if model is None or model.quantised is None:
+        return []
+    whole = model.base if model.kind == "adapter" and model.base is not None else model
+    return [checks.quantised(whole.name, model.quantised)]
+
+
+def data(subject: Subject) -> dict[str, Any]:
+    """What the candidates are."""
+    split = subject.candidates.split
+    asked = subject.spec.data
+    lengths = [int(one.scored.sum()) for one in subject.targets[0].candidates]
+    return {
+        "members": int(split.member.sum()),
+        "non-members": int((~split.member).sum()),
+        "groups": len(np.unique(split.group)),
+        "control records": len(subject.candidates.control),
+        "scored tokens per record": f"{min(lengths)} to {max(lengths)}",
+        "median scored tokens": int(np.median(lengths)),
+        "source": asked.pool or f"{asked.members}, {asked.non_members}",
+    }
+
+
+def provenance(subject: Subject, todo: Plan, store: Store) -> dict[str, Any]:
+    """All that is needed to do the same again, and when and how long each job took."""
+    return {
+        "seed": subject.spec.seed,
+        "device": str(subject.where.device),
+        "precision of weights": str(subject.where.dtype).removeprefix("torch."),
+        "python": sys.version.split()[0],
+        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+        "versions": {package: version(package) for package in PACKAGES},
+        "jobs": {
+            job.label: {"address": job.address, **store.provenance(job.address)}
+            for job in todo.jobs
+        },
+    }

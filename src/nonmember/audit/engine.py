@@ -1,0 +1,129 @@
+"""Carries jobs out in this process. Nothing else knows where a job runs."""
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, replace
+from typing import Any
+
+import torch
+
+from nonmember.audit.plan import Job, Query, Train
+from nonmember.models import causal
+from nonmember.models.causal import CausalModel, Placement
+from nonmember.models.source import Source, locate
+from nonmember.signals.store import Store, note
+from nonmember.training.finetune import fine_tune
+
+Watch = Callable[[Job, float], None]
+"""Told the job at hand and the share of it that is done, from 0 to 1."""
+
+EFFICIENCY = 0.55  # of a matrix product's speed that a whole model reaches, seen on small CPUs
+
+
+def run(jobs: Iterable[Job], store: Store, watch: Watch) -> None:
+    """Do every job whose output is not in the store yet."""
+    loaded: CausalModel | None = None
+    for job in jobs:
+        if not store.has(job.address):
+            if isinstance(job, Train):
+                loaded = None  # one model in memory at a time
+                _train(job, store, watch)
+            else:
+                wanted = trained(job.model, store) if isinstance(job.model, Train) else job.model
+                model = _at_hand(loaded, wanted)
+                if model is None:
+                    loaded = None
+                    model = loaded = causal.load(wanted, job.where)
+                _query(job, model, store, watch)
+        watch(job, 1.0)
+
+
+def seconds(jobs: Sequence[Job]) -> float:
+    """What the jobs will roughly take, from the speed of one matrix product where they run."""
+    speeds = {where: _speed(where) for where in {job.where for job in jobs}}
+    return sum(job.work / speeds[job.where] for job in jobs)
+
+
+def _speed(where: Placement) -> float:
+    """Floating-point operations a second that a model reaches there, roughly."""
+    rows, inner, columns = 512, 1024, 4096
+    left, right = (
+        torch.ones(shape, dtype=where.dtype, device=where.device)
+        for shape in ((rows, inner), (inner, columns))
+    )
+    times = []
+    for _ in range(4):
+        start = time.perf_counter()
+        float((left @ right)[0, 0])
+        times.append(time.perf_counter() - start)
+    return 2 * rows * inner * columns / min(times) * EFFICIENCY
+
+
+def _train(job: Train, store: Store, watch: Watch) -> None:
+    start, done = time.perf_counter(), 0
+
+    def told(tokens: int) -> None:
+        nonlocal done
+        done += tokens
+        watch(job, done / job.tokens)
+
+    with store.writing(job.address) as folder:
+        losses = fine_tune(
+            job.base,
+            job.encoded,
+            job.recipe,
+            job.where,
+            folder,
+            seed=job.seed,
+            scratch=store.scratch(job.address),
+            watch=told,
+        )
+        note(
+            folder,
+            {
+                **_circumstances(job.where, start),
+                "loss per epoch, nats per token": losses,
+                "recipe": asdict(job.recipe),
+                "seed": job.seed,
+                "records": len(job.encoded),
+                "base": job.base.digest,
+            },
+        )
+
+
+def _query(job: Query, model: CausalModel, store: Store, watch: Watch) -> None:
+    start, done = time.perf_counter(), 0
+
+    def told(tokens: int) -> None:
+        nonlocal done
+        done += tokens
+        watch(job, done / job.tokens)
+
+    arrays = job.signal.extract(model, job.encoded, watch=told)
+    store.put(job.address, arrays, _circumstances(job.where, start))
+
+
+def _circumstances(where: Placement, start: float) -> dict[str, Any]:
+    return {
+        "seconds": round(time.perf_counter() - start, 3),
+        "device": str(where.device),
+        "precision": str(where.dtype).removeprefix("torch."),
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+    }
+
+
+def _at_hand(loaded: CausalModel | None, wanted: Source) -> CausalModel | None:
+    """The wanted model, if it is the loaded one or the base below its adapter."""
+    if loaded is None:
+        return None
+    if loaded.source.digest == wanted.digest:
+        return loaded
+    below = loaded.source.base
+    return causal.base_of(loaded) if below is not None and below.digest == wanted.digest else None
+
+
+def trained(job: Train, store: Store) -> Source:
+    """The model that a finished training job left in the store."""
+    found = locate(str(store.folder(job.address)), base=job.base.name)
+    return replace(found, digest=job.address)

@@ -1,0 +1,185 @@
+"""Scores against the truth: what one target's attacks found, and what that means."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from nonmember.attacks.registry import Attack
+from nonmember.audit import answers, describe
+from nonmember.audit.placebo import BlindScores, redraws
+from nonmember.audit.plan import Plan
+from nonmember.audit.records import AttackResult, Exposed, Histogram, TargetResult
+from nonmember.audit.scoring import score
+from nonmember.audit.spec import Spec
+from nonmember.audit.subject import Subject, Target, options_of
+from nonmember.audit.verdict import verdict
+from nonmember.data.split import Split
+from nonmember.errors import RunError, UnresolvableError
+from nonmember.evaluation import checks, roc
+from nonmember.evaluation.checks import Finding
+from nonmember.evaluation.intervals import detectable_auc, simultaneous
+from nonmember.seeds import derive
+from nonmember.signals.catalogue import access
+from nonmember.signals.store import Store
+from nonmember.types import Scores
+
+BINS = 30
+SHOWN = 10
+
+
+def judged(
+    target: Target, subject: Subject, todo: Plan, store: Store, blind: BlindScores
+) -> tuple[TargetResult, dict[str, Scores]]:
+    """Everything one target's attacks found, and their scores of all candidates.
+
+    Args:
+        target: the model.
+        subject: the audit it belongs to.
+        todo: its plan, carried out.
+        store: where the answers are.
+        blind: what blind attacks scored for the targets before this one; added to.
+
+    Raises:
+        RunError: no attack on the model gave a figure.
+    """
+    spec, split = subject.spec, subject.candidates.split
+    fetch = answers.fetcher(target, todo, store)
+    scores = {
+        attack.name: score(attack, fetch, split, options_of(attack, spec), seed=spec.seed)
+        for attack in target.attacks
+    }
+    attacks, findings = _results(target, subject, scores)
+    on_model = [attack for attack in attacks if not attack.blind]
+    if not on_model:
+        raise RunError(f"targets.{target.name}: no attack gave a figure; give longer or more texts")
+    strongest = max(on_model, key=lambda attack: attack.auc.value)
+    level = simultaneous(spec.evaluation.level, len(attacks))
+    detectable = detectable_auc(strongest.members, strongest.non_members, level=level)
+    leaks, sentence = verdict(attacks, strongest, detectable)
+    found = TargetResult(
+        name=target.name,
+        description=describe.description(target, subject),
+        leaks=leaks,
+        verdict=sentence,
+        strongest=strongest.name,
+        detectable_auc=detectable,
+        fit=answers.fit("token_logprobs", target, todo, fetch, split),
+        base_fit=answers.fit("base_token_logprobs", target, todo, fetch, split),
+        attacks=tuple(attacks),
+        redraws=redraws(target, fetch, scores, subject, blind),
+        exposed=exposed(scores[strongest.name], target, subject) if leaks else (),
+        findings=(*findings, *describe.quantised(target)),
+        training=describe.training(target, todo, store),
+        provenance=describe.origins(target),
+    )
+    return found, scores
+
+
+def _results(
+    target: Target, subject: Subject, scores: Mapping[str, Scores]
+) -> tuple[list[AttackResult], list[Finding]]:
+    """The figures of every attack that gave any, and what to know before believing them."""
+    found: list[AttackResult] = []
+    findings: list[Finding | None] = [
+        checks.not_run(name, why) for name, why in target.left_out.items()
+    ]
+    for attack in target.attacks:
+        own = scores[attack.name]
+        ids = [subject.candidates.records[i].id for i in np.flatnonzero(np.isnan(own))]
+        findings.append(checks.unscored(attack.name, ids))
+        try:
+            one, more = result(
+                attack, own, subject.candidates.split, subject.spec, len(target.attacks)
+            )
+        except UnresolvableError as error:
+            findings.append(checks.failed(attack.name, str(error)))
+            continue
+        suspect = checks.blind_separation if one.blind else checks.inverted
+        findings += [*more, suspect(one.name, one.simultaneous)]
+        found.append(one)
+    return found, [finding for finding in findings if finding is not None]
+
+
+def result(
+    attack: Attack, scores: Scores, split: Split, spec: Spec, tests: int
+) -> tuple[AttackResult, list[Finding]]:
+    """Every figure of one attack, of ``tests`` that are judged together.
+
+    Raises:
+        UnresolvableError: it could score no member, or no non-member.
+    """
+    scored = ~np.isnan(scores)
+    values, member, group = scores[scored], split.member[scored], split.group[scored]
+    ask = spec.evaluation
+    resolvable, findings = _resolvable(attack.name, ask.fpr, int((~member).sum()))
+    replicates = roc.bootstrap(
+        values,
+        member,
+        group,
+        fprs=resolvable,
+        times=ask.resamples,
+        seed=derive(spec.seed, attack.key),
+    )
+    together = simultaneous(ask.level, tests)
+    found = AttackResult(
+        name=attack.name,
+        paper=attack.paper,
+        access=access(attack.needs),
+        needs=attack.needs,
+        options=options_of(attack, spec),
+        members=int(member.sum()),
+        non_members=int((~member).sum()),
+        unscored=int((~scored).sum()),
+        auc=roc.auc(values, member, replicates, level=ask.level),
+        simultaneous=roc.auc(values, member, replicates, level=together),
+        tpr=tuple(
+            roc.tpr_at_fpr(values, member, replicates, fpr=fpr, level=ask.level)
+            for fpr in resolvable
+        ),
+        curve=roc.curve(values, member),
+        histogram=_histogram(values, member),
+        blind=attack.family == "blind",
+    )
+    return found, findings
+
+
+def _resolvable(
+    name: str, fprs: Sequence[float], outsiders: int
+) -> tuple[list[float], list[Finding]]:
+    """The rates that the sample can carry; a finding, with advice, for each other one."""
+    carried = [fpr for fpr in fprs if outsiders * fpr >= 1]
+    return carried, [
+        checks.small_sample(
+            f"{name}: {outsiders} non-members cannot resolve a false-positive rate of {fpr}; "
+            f"use at least {int(np.ceil(1 / fpr))}, or a larger rate"
+        )
+        for fpr in fprs
+        if fpr not in carried
+    ]
+
+
+def _histogram(scores: Scores, member: np.ndarray) -> Histogram:
+    """Counts per bin between the extreme half per cents; what lies beyond is in the end bins."""
+    low, high = np.quantile(scores, [0.005, 0.995])
+    edges = np.linspace(low, high if high > low else low + 1.0, BINS + 1)
+    inside = np.clip(scores, edges[0], edges[-1])
+    sides = (np.histogram(inside[side], edges)[0] for side in (member, ~member))
+    members, outsiders = (tuple(int(count) for count in side) for side in sides)
+    return Histogram(tuple(edges.tolist()), members, outsiders)
+
+
+def exposed(strongest: Scores, target: Target, subject: Subject) -> tuple[Exposed, ...]:
+    """The members that the strongest attack is surest of."""
+    member = subject.candidates.split.member
+    outsiders = strongest[~member]
+    ranked = [
+        i for i in np.argsort(-strongest, kind="stable") if member[i] and not np.isnan(strongest[i])
+    ]
+    return tuple(
+        Exposed(
+            subject.candidates.records[i].id,
+            int(target.candidates[i].scored.sum()),
+            int((outsiders >= strongest[i]).sum()),
+        )
+        for i in ranked[:SHOWN]
+    )

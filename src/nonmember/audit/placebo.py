@@ -1,0 +1,73 @@
+"""The same judgement where nothing is to be found: how often would it raise an alarm?"""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from nonmember.attacks.registry import Attack
+from nonmember.audit.records import Redraws
+from nonmember.audit.scoring import Fetch, score
+from nonmember.audit.subject import Subject, Target, options_of
+from nonmember.data.split import Split
+from nonmember.errors import UnresolvableError
+from nonmember.evaluation import roc
+from nonmember.evaluation.intervals import simultaneous
+from nonmember.seeds import derive, generator
+from nonmember.signals.catalogue import queried
+from nonmember.types import Scores
+
+BlindScores = dict[tuple[str, int, tuple[str, ...]], Scores]
+"""Scores of attacks that see texts alone, by attack, draw and texts: no model changes them."""
+
+
+def redraws(
+    target: Target, fetch: Fetch, scores: Mapping[str, Scores], subject: Subject, blind: BlindScores
+) -> Redraws:
+    """Judge a model against membership drawn anew, a number of times.
+
+    An alarm is a draw in which any attack's simultaneous interval excludes 0.5. Learned
+    attacks are fitted again to each draw.
+    """
+    spec, alarms = subject.spec, 0
+    level = simultaneous(spec.evaluation.level, len(scores))
+    for turn in range(spec.evaluation.redraws):
+        split = redrawn(subject.candidates.split, generator(spec.seed, "redraw", turn))
+        drawn = dict(scores)
+        for attack in (one for one in target.attacks if one.learned):
+            key = (attack.key, turn, tuple(one.text for one in target.candidates))
+            if key not in blind:
+                drawn[attack.name] = _learned(attack, fetch, split, subject)
+            if not queried(attack.needs):
+                drawn[attack.name] = blind.setdefault(key, drawn[attack.name])
+        seed = derive(spec.seed, "redraw", turn)
+        alarms += any(_alarm(one, split, level, seed) for one in drawn.values())
+    return Redraws(spec.evaluation.redraws, alarms)
+
+
+def _learned(attack: Attack, fetch: Fetch, split: Split, subject: Subject) -> Scores:
+    options = options_of(attack, subject.spec)
+    return score(attack, fetch, split, options, seed=subject.spec.seed)
+
+
+def _alarm(scores: Scores, split: Split, level: float, seed: int) -> bool:
+    scored = ~np.isnan(scores)
+    values, member, group = scores[scored], split.member[scored], split.group[scored]
+    try:
+        # The interval with replicates holds the one without: no alarm here is none there.
+        if not roc.auc(values, member, level=level).excludes(0.5):
+            return False
+        replicates = roc.bootstrap(values, member, group, seed=seed)
+        return roc.auc(values, member, replicates, level=level).excludes(0.5)
+    except UnresolvableError:
+        return False
+
+
+def redrawn(split: Split, rng: np.random.Generator) -> Split:
+    """The same groups dealt to the two sides anew, as many members as before or nearly so."""
+    _, unit = np.unique(split.group, return_inverse=True)
+    sizes = np.bincount(unit)
+    order = rng.permutation(len(sizes))
+    inside = np.cumsum(sizes[order]) <= split.member.sum()
+    chosen = np.zeros(len(sizes), dtype=bool)
+    chosen[order[inside]] = True
+    return Split(chosen[unit], split.group)

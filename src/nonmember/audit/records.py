@@ -1,0 +1,140 @@
+"""What an audit leaves behind: ``results.json``, plain values with counts and intervals.
+
+Nothing here holds a record's text or its score; those are in the run's ``private`` folder.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from nonmember.errors import RunError
+from nonmember.evaluation.checks import Finding
+from nonmember.evaluation.intervals import Interval
+from nonmember.evaluation.roc import Curve, TprAtFpr
+from nonmember.types import Access
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """Counts of scores per bin; ``edges`` has one number more than each side."""
+
+    edges: tuple[float, ...]
+    members: tuple[int, ...]
+    non_members: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class AttackResult:
+    """One attack on one target. ``simultaneous`` covers all attacks of the target at once."""
+
+    name: str
+    paper: str
+    access: Access
+    needs: tuple[str, ...]
+    options: Mapping[str, Any]
+    members: int
+    non_members: int
+    unscored: int
+    auc: Interval
+    simultaneous: Interval
+    tpr: tuple[TprAtFpr, ...]
+    curve: Curve
+    histogram: Histogram
+    blind: bool
+
+
+@dataclass(frozen=True)
+class Exposed:
+    """A member that the strongest attack ranks high. ``above`` counts likelier non-members."""
+
+    record: str
+    tokens: int
+    above: int
+
+
+@dataclass(frozen=True)
+class Redraws:
+    """The same scores against membership drawn anew: how often chance alone raised an alarm."""
+
+    times: int
+    alarms: int
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Mean loss of the records, nats per token, under one model."""
+
+    members: float
+    non_members: float
+
+
+@dataclass(frozen=True)
+class TargetResult:
+    """One audited model."""
+
+    name: str
+    description: str
+    leaks: bool | None  # None: the split is not comparable, so the question has no answer
+    verdict: str
+    strongest: str
+    detectable_auc: float
+    fit: Fit | None
+    base_fit: Fit | None
+    attacks: tuple[AttackResult, ...]
+    redraws: Redraws
+    exposed: tuple[Exposed, ...]
+    findings: tuple[Finding, ...]
+    training: Mapping[str, Any] | None
+    provenance: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Results:
+    """A run. ``schema`` grows when a reader of the old form would go wrong."""
+
+    schema: int
+    title: str
+    created: str
+    level: float
+    data: Mapping[str, Any]
+    targets: tuple[TargetResult, ...]
+    not_covered: tuple[str, ...]
+    findings: tuple[Finding, ...]
+    provenance: Mapping[str, Any]
+
+
+_ADAPTER = TypeAdapter(Results)
+
+
+def dump(results: Results) -> bytes:
+    """The JSON form of ``results``."""
+    return _ADAPTER.dump_json(results, indent=1) + b"\n"
+
+
+def load(run: Path) -> Results:
+    """Read the results of a finished run.
+
+    Raises:
+        RunError: there are none, they are damaged, or a newer version wrote them.
+    """
+    path = run / "results.json"
+    if not path.is_file():
+        raise RunError(f"{run}: no results.json here; give the folder of a finished audit")
+    try:
+        results = _ADAPTER.validate_json(path.read_bytes())
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise RunError(
+            f"{path}: damaged at {place!r} ({first['msg']}); run the audit again"
+        ) from None
+    if results.schema > SCHEMA:
+        raise RunError(
+            f"{path}: schema {results.schema} is newer than {SCHEMA}; upgrade nonmember to read it"
+        )
+    return results

@@ -1,0 +1,147 @@
+"""Runs an audit: plan, work, judge, and a folder that says what was found.
+
+A run folder holds ``spec.json`` (what was asked), ``results.json`` (what may be shared) and
+``private/records.parquet`` (scores and texts, for its owner only).
+"""
+
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from nonmember.audit import describe, engine, judge, records
+from nonmember.audit.engine import Watch
+from nonmember.audit.placebo import BlindScores
+from nonmember.audit.plan import Job, Plan, plan
+from nonmember.audit.records import Results
+from nonmember.audit.spec import Spec
+from nonmember.audit.subject import Subject, inspect
+from nonmember.errors import RunError
+from nonmember.signals.store import Store
+
+Observe = Callable[[Sequence[Job]], AbstractContextManager[Watch]]
+NOT_COVERED = (
+    "Attackers who train their own models: reference-model attacks (LiRA, RMIA) can find more.",
+    "Extraction: whether the model can be made to recite a record.",
+    "Persons: a person with many records can be exposed though no single record is.",
+    "Data the base model was pre-trained on, unless it is the model under audit.",
+)
+
+
+def default_store() -> Path:
+    """Where finished work is kept: ``$NONMEMBER_STORE``, or the user's cache folder."""
+    chosen = os.environ.get("NONMEMBER_STORE")
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return Path(chosen).expanduser() if chosen else cache / "nonmember"
+
+
+@contextmanager
+def unobserved(_pending: Sequence[Job]) -> Iterator[Watch]:
+    """An observer that shows nothing."""
+    yield lambda _job, _share: None
+
+
+def audit(spec: Spec, output: Path, store: Store, observe: Observe = unobserved) -> Results:
+    """Do what ``spec`` asks and leave the results in ``output``. Finished work is not repeated.
+
+    Args:
+        spec: what is asked.
+        output: the run folder; made if it is not there.
+        store: where finished work is kept.
+        observe: given the jobs still to do, opens what is told of their progress.
+
+    Raises:
+        NonmemberError: something named by the spec cannot be used; raised before any work.
+    """
+    subject = inspect(spec)
+    claim(output, spec)
+    todo = plan(subject)
+    with observe([job for job in todo.jobs if not store.has(job.address)]) as watch:
+        engine.run(todo.jobs, store, watch)
+    return conclude(subject, todo, store, output)
+
+
+def claim(output: Path, spec: Spec) -> None:
+    """Make ``output`` this spec's folder.
+
+    Raises:
+        RunError: it holds another spec's run, or something else.
+    """
+    path, asked = output / "spec.json", spec.model_dump(mode="json")
+    if path.is_file():
+        there = json.loads(path.read_text(encoding="utf-8"))
+        if there != asked:
+            parts = [key for key in asked if there.get(key) != asked[key]]
+            raise RunError(
+                f"{output}: holds the run of another spec (they differ in {', '.join(parts)}); "
+                "choose another --output, or remove it"
+            )
+        return
+    if output.exists() and (not output.is_dir() or any(output.iterdir())):
+        raise RunError(f"{output}: holds something that is no run; choose another --output")
+    (output / "private").mkdir(parents=True, mode=0o700)
+    _write(path, json.dumps(asked, indent=1).encode())
+
+
+def conclude(subject: Subject, todo: Plan, store: Store, output: Path) -> Results:
+    """Judge every target from the store's answers and write the run folder."""
+    table: dict[str, Any] = {
+        "record": [record.id for record in subject.candidates.records],
+        "member": subject.candidates.split.member,
+        "text": [record.plain() for record in subject.candidates.records],
+    }
+    targets, blind = [], BlindScores()
+    for target in subject.targets:
+        found, scores = judge.judged(target, subject, todo, store, blind)
+        targets.append(found)
+        table |= {f"{target.name}.{name}": values for name, values in scores.items()}
+    results = Results(
+        schema=records.SCHEMA,
+        title=subject.spec.title,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        level=subject.spec.evaluation.level,
+        data=describe.data(subject),
+        targets=tuple(targets),
+        not_covered=NOT_COVERED,
+        findings=subject.findings,
+        provenance=describe.provenance(subject, todo, store),
+    )
+    _write_private(output / "private" / "records.parquet", table)
+    _write(output / "results.json", records.dump(results))
+    return results
+
+
+def _write_private(path: Path, table: Mapping[str, Any]) -> None:
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    part = path.with_suffix(".part")
+    pq.write_table(pa.table(dict(table)), part)
+    part.chmod(0o600)
+    part.replace(path)
+
+
+def _write(path: Path, content: bytes) -> None:
+    part = path.with_name(path.name + ".part")
+    part.write_bytes(content)
+    part.replace(path)
+
+
+def exposed_texts(run: Path, results: Results) -> dict[str, str]:
+    """The texts of the records that ``results`` name, from the run's private folder.
+
+    Raises:
+        RunError: the private folder is not there.
+    """
+    path = run / "private" / "records.parquet"
+    wanted = {one.record for target in results.targets for one in target.exposed}
+    try:
+        table = pq.read_table(path, columns=["record", "text"], filters=[("member", "=", True)])
+    except (OSError, pa.ArrowException) as error:
+        raise RunError(f"{path}: cannot be read ({error}); run the audit again") from None
+    pairs = zip(table["record"].to_pylist(), table["text"].to_pylist(), strict=True)
+    return {record: text for record, text in pairs if record in wanted}

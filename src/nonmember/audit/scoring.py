@@ -1,0 +1,61 @@
+"""From signals to scores. Only here do attacks and signals meet."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from scipy.stats import rankdata
+from sklearn.model_selection import StratifiedGroupKFold
+
+from nonmember.attacks.registry import Attack
+from nonmember.data.split import Split
+from nonmember.errors import DataError
+from nonmember.seeds import derive
+from nonmember.types import Scores
+
+FOLDS = 5
+Fetch = Callable[[str], Any]
+"""The signal of that name for all candidates, in their order."""
+
+
+def score(
+    attack: Attack, fetch: Fetch, split: Split, options: Mapping[str, Any], *, seed: int
+) -> Scores:
+    """One score per candidate. Learned attacks never score a record they were told about."""
+    if attack.learned:
+        return _cross_fitted(attack, fetch, split, options, seed)
+    return attack.score(*(fetch(need) for need in attack.needs), **options)
+
+
+def _cross_fitted(
+    attack: Attack, fetch: Fetch, split: Split, options: Mapping[str, Any], seed: int
+) -> Scores:
+    """Each fold scored by the attack told of the others; ranks within folds, 0 to 1.
+
+    Ranks, because the scores of separately fitted attacks have no common scale.
+    """
+    folds = min(
+        FOLDS, *(len(np.unique(split.group[side])) for side in (split.member, ~split.member))
+    )
+    if folds < 2:
+        raise DataError(
+            f"{attack.name}: learned attacks need two groups on each side; give more records"
+        )
+    splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=derive(seed, "folds") % 2**32)
+    out = np.full(len(split.member), np.nan)
+    for known, held in splitter.split(split.member, split.member, split.group):
+        given = [_given(need, fetch, split, known, held) for need in attack.needs]
+        found = attack.score(*given, **options)
+        out[held] = np.where(
+            np.isnan(found), np.nan, rankdata(found, nan_policy="omit") / (len(held) + 1)
+        )
+    return out
+
+
+def _given(need: str, fetch: Fetch, split: Split, known: np.ndarray, held: np.ndarray) -> Any:
+    """One argument of a learned attack: of the known records, or of those it is to score."""
+    if need == "known_member":
+        return split.member[known]
+    values = fetch(need.removeprefix("known_"))
+    rows = known if need.startswith("known_") else held
+    return values[rows] if isinstance(values, np.ndarray) else [values[i] for i in rows]

@@ -1,0 +1,173 @@
+"""The description of an audit: a TOML file, checked whole before anything is read."""
+
+import dataclasses
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PositiveInt,
+    ValidationError,
+    model_validator,
+)
+
+from nonmember.errors import SpecError, unknown
+from nonmember.training.recipe import Recipe
+
+Rate = Annotated[float, Field(gt=0, lt=1)]
+CORPORA = ("python-functions",)
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Take(_Part):
+    """How many records of a pool go where; ``control`` ones are on neither side."""
+
+    members: PositiveInt
+    non_members: PositiveInt | None = None
+    control: Annotated[int, Field(ge=0)] = 0
+
+
+class Data(_Part):
+    """Two files of records, or a pool (a file or an embedded corpus) to draw both sides from."""
+
+    members: str | None = None
+    non_members: str | None = None
+    pool: str | None = None
+    take: Take | None = None
+    field: str | None = None
+    group: str | None = None
+    max_tokens: Annotated[int, Field(ge=2)] = 512
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        files, pool = (self.members, self.non_members), (self.pool, self.take)
+        if all(files) != any(files) or all(pool) != any(pool) or all(files) == all(pool):
+            raise ValueError("give members and non_members (two files), or pool and take")
+        return self
+
+
+def _recipe(value: Any) -> Any:
+    """Name the unknown keys of a recipe, which plain dataclasses would swallow."""
+    if isinstance(value, Mapping):
+        known = {f.name for f in dataclasses.fields(Recipe)}
+        for key in value:
+            if key not in known:
+                raise ValueError(unknown("recipe setting", key, known))
+    return value
+
+
+class Target(_Part):
+    """A model to audit: one that is there (``model``), or one fine-tuned here from ``base``."""
+
+    model: str | None = None
+    base: str | None = None
+    trained_on: Literal["members", "control"] | None = None
+    recipe: Annotated[Recipe, BeforeValidator(_recipe)] = Recipe()
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if (self.model is None) == (self.trained_on is None):
+            raise ValueError("give model, or trained_on and base")
+        if self.trained_on is not None and self.base is None:
+            raise ValueError("trained_on needs base, the model that is fine-tuned")
+        return self
+
+
+class Attacks(_Part):
+    """Which attacks run (all that can, by default), and their options by name."""
+
+    run: tuple[str, ...] | None = None
+    options: dict[str, dict[str, Any]] = {}
+
+
+class Evaluation(_Part):
+    """What is estimated: true-positive rates at ``fpr``, intervals at ``level``."""
+
+    fpr: tuple[Rate, ...] = (0.01,)
+    level: Annotated[float, Field(ge=0.5, lt=1)] = 0.95
+    resamples: Annotated[int, Field(ge=200)] = 2000
+    redraws: Annotated[int, Field(ge=0)] = 20
+
+
+class Compute(_Part):
+    """Where models run."""
+
+    device: str = "auto"
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+
+
+class Report(_Part):
+    """What the page shows. Records' texts stay off it unless ``show_text``."""
+
+    show_text: bool = False
+
+
+class Spec(_Part):
+    """An audit. Relative paths are as seen from the working folder."""
+
+    title: str = "Membership audit"
+    seed: Annotated[int, Field(ge=0)] = 0
+    data: Data
+    targets: Annotated[dict[str, Target], Field(min_length=1)]
+    attacks: Attacks = Attacks()
+    evaluation: Evaluation = Evaluation()
+    compute: Compute = Compute()
+    report: Report = Report()
+
+    @model_validator(mode="after")
+    def _control_records(self) -> Self:
+        for name, target in self.targets.items():
+            if target.trained_on == "control" and not (self.data.take and self.data.take.control):
+                raise ValueError(
+                    f"targets.{name} is trained on control records; set data.take.control"
+                )
+        return self
+
+
+def parse(values: Mapping[str, Any], where: str) -> Spec:
+    """Check the values of a spec.
+
+    Raises:
+        SpecError: naming ``where``, the key, and what is wrong with it.
+    """
+    try:
+        return Spec.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise SpecError(f"{where}: {place or 'spec'}: {_reason(first, place)}") from None
+
+
+def read(path: Path) -> Spec:
+    """Read and check a spec file.
+
+    Raises:
+        SpecError: it is missing, not TOML, or no valid spec.
+    """
+    try:
+        return parse(tomllib.loads(path.read_text(encoding="utf-8")), str(path))
+    except FileNotFoundError:
+        raise SpecError(f"{path}: no such file; give the path of an audit's TOML file") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise SpecError(f"{path}: not readable as TOML ({error}); mend it there") from None
+
+
+def _reason(error: Any, place: str) -> str:
+    if error["type"] != "extra_forbidden":
+        return f"{error['msg'].removeprefix('Value error, ')} (got {str(error['input'])[:60]!r})"
+    model: type[BaseModel] = Spec
+    for part in place.split(".")[:-1]:
+        inner = model.model_fields[part].annotation if part in model.model_fields else None
+        if part == "targets" or inner is None:
+            inner = Target
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            model = inner
+    return unknown("key", place.rsplit(".", 1)[-1], model.model_fields)

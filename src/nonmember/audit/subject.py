@@ -1,0 +1,233 @@
+"""What an audit is about: data read, models found, everything checked, nothing computed."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nonmember import attacks as _registered  # noqa: F401  (fills the registry)
+from nonmember.attacks.registry import Attack, Family, get, of_families
+from nonmember.audit.spec import Data, Spec
+from nonmember.audit.spec import Target as TargetSpec
+from nonmember.data import texts
+from nonmember.data.corpora import python_functions
+from nonmember.data.split import Split, draw, two_sides
+from nonmember.data.texts import Record
+from nonmember.errors import DataError, ModelError, SpecError, unknown
+from nonmember.evaluation import checks
+from nonmember.evaluation.checks import Finding
+from nonmember.models import causal
+from nonmember.models.causal import Placement
+from nonmember.models.source import Source, locate
+from nonmember.models.text import Encoded, encode
+from nonmember.signals import language as _signals  # noqa: F401  (fills the catalogue)
+from nonmember.signals.catalogue import queried
+from nonmember.training.recipe import Recipe
+
+FAMILIES: tuple[Family, ...] = ("language", "blind")
+FEWEST_TOKENS = 8
+COMPARED = 200  # records on which two tokenizers must agree
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """The records in question and the truth about them; ``control`` ones are on neither side."""
+
+    records: tuple[Record, ...]
+    split: Split
+    control: tuple[Record, ...]
+
+
+@dataclass(frozen=True)
+class Target:
+    """A model to audit, and the candidates as it meets them.
+
+    ``source`` is None where the model is still to be fine-tuned from ``base``.
+    """
+
+    name: str
+    source: Source | None
+    base: Source | None
+    recipe: Recipe
+    training: tuple[Encoded, ...]
+    candidates: tuple[Encoded, ...]
+    attacks: tuple[Attack, ...]
+    left_out: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A spec together with everything it names."""
+
+    spec: Spec
+    candidates: Candidates
+    targets: tuple[Target, ...]
+    where: Placement
+    findings: tuple[Finding, ...]
+
+
+def inspect(spec: Spec) -> Subject:
+    """Read and check all that ``spec`` names; whatever is wrong is raised here, before work.
+
+    Raises:
+        DataError, ModelError, SpecError: one sentence saying where, what, and what to do.
+    """
+    _check_attacks(spec)
+    where = causal.placement(spec.compute.device, spec.compute.precision)
+    sources = {name: _sources(name, target) for name, target in spec.targets.items()}
+    candidates = _candidates(spec)
+    targets = tuple(
+        _target(spec, name, target, sources[name], candidates)
+        for name, target in spec.targets.items()
+    )
+    return Subject(spec, candidates, targets, where, _findings(spec, candidates, targets))
+
+
+def _check_attacks(spec: Spec) -> None:
+    """Unknown attacks and options fail before any file is opened."""
+    asked = [get(name, FAMILIES) for name in spec.attacks.run or of_families(FAMILIES)]
+    if all(attack.family == "blind" for attack in asked):
+        raise SpecError(
+            "attacks.run: no attack on the model; add one, see `nonmember list attacks`"
+        )
+    for name, options in spec.attacks.options.items():
+        known = get(name, FAMILIES).options
+        for option in options:
+            if option not in known:
+                raise SpecError(f"attacks.options.{name}: {unknown('option', option, known)}")
+
+
+def _candidates(spec: Spec) -> Candidates:
+    data = spec.data
+    if data.pool is not None and data.take is not None:
+        pool = _pool(data)
+        drawn = draw(
+            [_kept_together(record) for record in pool],
+            members=data.take.members,
+            non_members=data.take.non_members,
+            control=data.take.control,
+            seed=spec.seed,
+        )
+        members, outsiders, control = (tuple(pool[i] for i in part) for part in drawn)
+    else:
+        members, outsiders = _read(data.members, data), _read(data.non_members, data)
+        control = ()
+    _refuse_overlap(members, outsiders, control)
+    split = two_sides([r.group for r in members], [r.group for r in outsiders])
+    return Candidates(members + outsiders, split, control)
+
+
+def _kept_together(record: Record) -> str:
+    """Records of one group, and copies of one text, are dealt to the same side."""
+    return record.group if record.group is not None else texts.normalised(record.plain())
+
+
+def _pool(data: Data) -> tuple[Record, ...]:
+    return python_functions() if data.pool == "python-functions" else _read(data.pool, data)
+
+
+def _read(path: str | None, data: Data) -> tuple[Record, ...]:
+    return texts.read(Path(str(path)).expanduser(), field=data.field, group=data.group)
+
+
+def _refuse_overlap(
+    members: Sequence[Record], outsiders: Sequence[Record], control: Sequence[Record]
+) -> None:
+    for left, right in ((members, outsiders), (control, members), (control, outsiders)):
+        pairs = texts.overlap(left, right)
+        if pairs:
+            first = f"{left[pairs[0][0]].id} and {right[pairs[0][1]].id}"
+            raise DataError(
+                f"{first} hold the same text, as do {len(pairs) - 1} more pairs: "
+                "a record cannot be on two sides; remove it from one"
+            )
+
+
+def _sources(name: str, target: TargetSpec) -> tuple[Source | None, Source | None]:
+    """The target's model, if it is there, and its base."""
+    if target.model is None:
+        return None, locate(str(target.base))
+    source = locate(target.model, base=target.base)
+    if source.base is not None:
+        return source, source.base
+    base = locate(target.base) if target.base is not None else None
+    if base is not None and base.digest == source.digest:
+        raise ModelError(
+            f"targets.{name}: model and base are the same; name what it was tuned from"
+        )
+    return source, base
+
+
+def _target(
+    spec: Spec,
+    name: str,
+    target: TargetSpec,
+    sources: tuple[Source | None, Source | None],
+    candidates: Candidates,
+) -> Target:
+    source, base = sources
+    asked = source or base
+    assert asked is not None
+    tokenizer = causal.load_tokenizer(asked)
+    limit = min(spec.data.max_tokens, causal.context_length(asked) or spec.data.max_tokens)
+    encoded = encode(tokenizer, candidates.records, limit=limit)
+    if source is not None and base is not None:
+        _compare_tokenizers(source, base, candidates.records, encoded, limit)
+    chosen, left_out = _attacks(spec, has_base=base is not None)
+    control = encode(tokenizer, candidates.control, limit=limit)
+    members = tuple(
+        one for one, inside in zip(encoded, candidates.split.member, strict=True) if inside
+    )
+    training = {"members": members, "control": control, None: ()}[target.trained_on]
+    return Target(name, source, base, target.recipe, training, encoded, chosen, left_out)
+
+
+def _compare_tokenizers(
+    source: Source, base: Source, records: Sequence[Record], encoded: Sequence[Encoded], limit: int
+) -> None:
+    """Token by token comparison needs one tokenizer; refuse a base that cuts texts otherwise."""
+    other = encode(causal.load_tokenizer(base), records[:COMPARED], limit=limit)
+    for record, mine, theirs in zip(records, encoded, other, strict=False):
+        if not np.array_equal(mine.ids, theirs.ids):
+            raise ModelError(
+                f"{base.name}: its tokenizer cuts {record.id} into other tokens than that of "
+                f"{source.name}; name the base that the target was fine-tuned from"
+            )
+
+
+def _attacks(spec: Spec, *, has_base: bool) -> tuple[tuple[Attack, ...], dict[str, str]]:
+    """The attacks to run, and why each other one of the families cannot."""
+    asked = [get(name, FAMILIES) for name in spec.attacks.run or of_families(FAMILIES)]
+    unable = (
+        [] if has_base else [a for a in asked if any(q.whose == "base" for q in queried(a.needs))]
+    )
+    why = "it compares with the base model; name it with --base"
+    if unable and spec.attacks.run is not None:
+        raise SpecError(f"attack {unable[0].name!r} cannot run: {why}, or leave the attack out")
+    chosen = tuple(attack for attack in asked if attack not in unable)
+    return chosen, {attack.name: why for attack in unable}
+
+
+def _findings(spec: Spec, candidates: Candidates, targets: Sequence[Target]) -> tuple[Finding, ...]:
+    """What the data alone tell a reader to beware of."""
+    ids = [record.id for record in candidates.records]
+    copies: list[str] = []
+    for side in (candidates.split.member, ~candidates.split.member):
+        own = [candidates.records[i] for i in np.flatnonzero(side)]
+        copies += [own[i].id for i in texts.duplicates(own)]
+    encoded = targets[0].candidates
+    short = [ids[i] for i, one in enumerate(encoded) if one.scored.sum() < FEWEST_TOKENS]
+    cut = sum(one.truncated for one in encoded)
+    found = (
+        checks.duplicates(copies),
+        checks.near_empty(short, FEWEST_TOKENS),
+        checks.truncated(cut, len(ids), max((len(one.ids) for one in encoded), default=0)),
+    )
+    return tuple(finding for finding in found if finding is not None)
+
+
+def options_of(attack: Attack, spec: Spec) -> dict[str, Any]:
+    """The attack's options as this audit sets them."""
+    return {**attack.options, **spec.attacks.options.get(attack.name, {})}

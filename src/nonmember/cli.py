@@ -1,0 +1,199 @@
+"""The command line: words to verbs, and errors to one sentence. No logic."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from nonmember.errors import NonmemberError
+
+app = typer.Typer(
+    name="nonmember",
+    help="Find out what a trained model reveals about the records it was trained on.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+audits = typer.Typer(
+    help="Attack a model and write a page of what it reveals.", no_args_is_help=True
+)
+lists = typer.Typer(help="Show what there is.", no_args_is_help=True)
+app.add_typer(audits, name="audit")
+app.add_typer(lists, name="list")
+
+Output = Annotated[Path, typer.Option("--output", "-o", help="The run folder.")]
+StoreAt = Annotated[
+    Path | None,
+    typer.Option(
+        "--store", help="Where finished work is kept; the user's cache folder by default."
+    ),
+]
+DryRun = Annotated[
+    bool,
+    typer.Option("--dry-run", help="Check everything, print the jobs and an estimate, do nothing."),
+]
+
+
+@app.command()
+def demo(
+    output: Output = Path("demo"),
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Fewer records: wider intervals, sooner.")
+    ] = False,
+    store: StoreAt = None,
+    dry_run: DryRun = False,
+) -> None:
+    """Fine-tune a real model on real code, attack it, and see the leak; then a control."""
+    from nonmember import verbs
+
+    _audit(verbs.demo_spec(quick=quick), output, store, dry_run=dry_run)
+
+
+@audits.command()
+def llm(
+    model: Annotated[
+        str,
+        typer.Option(
+            "--model", help="The fine-tuned model: a folder, an adapter, a .gguf file, or smollm2."
+        ),
+    ],
+    members: Annotated[
+        str,
+        typer.Option(
+            "--members",
+            help="Records it was trained on: .jsonl, .csv, .parquet, or a saved data set.",
+        ),
+    ],
+    non_members: Annotated[
+        str, typer.Option("--non-members", help="Records like them that it was not trained on.")
+    ],
+    output: Output,
+    base: Annotated[
+        str | None,
+        typer.Option(
+            "--base", help="The model it was fine-tuned from; makes the attacks far stronger."
+        ),
+    ] = None,
+    field: Annotated[
+        str | None,
+        typer.Option("--field", help="Field of the text or chat; messages or text by default."),
+    ] = None,
+    group: Annotated[
+        str | None,
+        typer.Option("--group", help="Field of the document or person a record belongs to."),
+    ] = None,
+    max_tokens: Annotated[
+        int,
+        typer.Option(
+            "--max-tokens", help="Length that was trained on; the rest of a text is not used."
+        ),
+    ] = 512,
+    attacks: Annotated[
+        list[str] | None,
+        typer.Option("--attack", help="An attack to run; repeat for more. All by default."),
+    ] = None,
+    fpr: Annotated[
+        list[float] | None,
+        typer.Option("--fpr", help="False-positive rate to report; repeat for more."),
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", help="Root of all randomness.")] = 0,
+    device: Annotated[
+        str, typer.Option("--device", help="cpu, cuda, cuda:1; auto takes CUDA where there is one.")
+    ] = "auto",
+    precision: Annotated[
+        str, typer.Option("--precision", help="auto, float32 or bfloat16.")
+    ] = "auto",
+    show_text: Annotated[
+        bool, typer.Option("--show-text", help="Put the most exposed records' texts on the page.")
+    ] = False,
+    store: StoreAt = None,
+    dry_run: DryRun = False,
+) -> None:
+    """Audit a fine-tuned language model on records it was and was not trained on."""
+    from nonmember.audit.spec import parse
+
+    data = {
+        "members": members,
+        "non_members": non_members,
+        "field": field,
+        "group": group,
+        "max_tokens": max_tokens,
+    }
+    values: dict[str, Any] = {
+        "title": f"Membership audit of {model}",
+        "seed": seed,
+        "data": data,
+        "targets": {"model": {"model": model, "base": base}},
+        "attacks": {"run": attacks or None},
+        "evaluation": {"fpr": fpr} if fpr else {},
+        "compute": {"device": device, "precision": precision},
+        "report": {"show_text": show_text},
+    }
+    _audit(parse(values, "audit llm"), output, store, dry_run=dry_run)
+
+
+@audits.command("spec")
+def audit_spec(
+    file: Annotated[Path, typer.Argument(help="The audit's TOML file.")],
+    output: Output,
+    store: StoreAt = None,
+    dry_run: DryRun = False,
+) -> None:
+    """Run the audit that a TOML file describes."""
+    from nonmember.audit.spec import read
+
+    _audit(read(file), output, store, dry_run=dry_run)
+
+
+@app.command()
+def report(
+    run: Annotated[Path, typer.Argument(help="The folder of a finished audit.")],
+    show_text: Annotated[
+        bool, typer.Option("--show-text", help="Put the most exposed records' texts on the page.")
+    ] = False,
+) -> None:
+    """Write the page of a finished audit anew."""
+    from nonmember import verbs
+
+    typer.echo(verbs.report(run, show_text=show_text))
+
+
+@lists.command("attacks")
+def list_attacks() -> None:
+    """Every attack, the access it needs, and its paper."""
+    from nonmember import console
+
+    console.attacks()
+
+
+@lists.command("signals")
+def list_signals() -> None:
+    """Every signal, the access it needs, and where it comes from."""
+    from nonmember import console
+
+    console.signals()
+
+
+def _audit(spec: Any, output: Path, store: Path | None, *, dry_run: bool) -> None:
+    from nonmember import console, verbs
+
+    if dry_run:
+        console.plan(*verbs.dry_run(spec, store=store))
+        return
+    found = verbs.audit(spec, output, store=store, observe=console.progress)
+    console.results(found)
+    typer.echo(f"\nThe page: {output / 'report.html'}")
+    if any(finding.code == "E110" for target in found.targets for finding in target.findings):
+        raise typer.Exit(1)
+
+
+def main() -> None:
+    """Run the command line; a user's mistake is one sentence and exit status 2."""
+    try:
+        app()
+    except NonmemberError as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        typer.echo("interrupted; the same command goes on where this one stopped", err=True)
+        sys.exit(130)

@@ -1,0 +1,144 @@
+"""What the terminal shows: progress while an audit works, and what it found."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from inspect import signature
+
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Column, Table
+
+from nonmember.attacks.registry import ATTACKS
+from nonmember.audit import engine
+from nonmember.audit.engine import Watch
+from nonmember.audit.plan import Job
+from nonmember.audit.records import AttackResult, Results, TargetResult
+from nonmember.evaluation.intervals import Interval
+from nonmember.signals.catalogue import SIGNALS, access
+from nonmember.signals.derive import DERIVED
+
+PIPE_WIDTH = 120  # a pipe has no width of its own; the default of 80 would break the tables
+out, err = Console(), Console(stderr=True)
+if not out.is_terminal:
+    out = Console(width=PIPE_WIDTH)
+
+
+@contextmanager
+def progress(pending: Sequence[Job]) -> Iterator[Watch]:
+    """How much is to do, then a bar over it with the time that is left (none in a pipe)."""
+    if pending:
+        err.print(
+            f"{len(pending)} jobs to do, about {duration(engine.seconds(pending))}.",
+            highlight=False,
+        )
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:.0f} %"),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(elapsed_when_finished=False),
+    )
+    done = 0.0
+    waiting = {job.address: job.work for job in pending}
+    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bar:
+        task = bar.add_task("nothing to do", total=sum(waiting.values()) or 1.0)
+
+        def watch(job: Job, share: float) -> None:
+            nonlocal done
+            work = waiting.get(job.address, 0.0)
+            bar.update(task, description=escape(job.label), completed=done + work * share)
+            if share >= 1.0:
+                done += waiting.pop(job.address, 0.0)
+
+        yield watch
+
+
+def plan(pending: Sequence[Job], done: Sequence[Job]) -> None:
+    """The jobs of an audit, a line a job, and what those still to do will take."""
+    table = Table("job", "tokens", "state", "address", box=box.SIMPLE)
+    for state, jobs in (("in the store", done), ("to do", pending)):
+        for job in jobs:
+            table.add_row(escape(job.label), f"{job.tokens:,}", state, job.address)
+    out.print(table)
+    out.print(
+        f"To do: about {duration(engine.seconds(pending))}, and some seconds to judge.",
+        highlight=False,
+    )
+
+
+def duration(seconds: float) -> str:
+    """A time in words."""
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
+
+
+def results(found: Results) -> None:
+    """What every target's attacks found, and the sentence that sums it up."""
+    for target in found.targets:
+        out.print()
+        out.print(f"[bold]{escape(target.name)}[/]: {escape(target.description)}", highlight=False)
+        out.print(_table(target))
+        out.print(f"[bold]{escape(target.verdict)}[/]", highlight=False)
+        again = target.redraws
+        out.print(
+            f"Membership drawn anew {again.times} times: {again.alarms} false alarms.",
+            highlight=False,
+        )
+        for finding in (*found.findings, *target.findings):
+            out.print(
+                escape(f"{finding.code} {finding.severity}: {finding.message}"), highlight=False
+            )
+
+
+def _table(target: TargetResult) -> Table:
+    rates = sorted({tpr.fpr for attack in target.attacks for tpr in attack.tpr})
+    table = Table(
+        Column("attack", no_wrap=True),
+        "access",
+        "AUC",
+        *(f"TPR at FPR {rate:g}" for rate in rates),
+        "n",
+        box=box.SIMPLE,
+    )
+    for attack in sorted(target.attacks, key=lambda a: -a.auc.value):
+        found = {tpr.fpr: share(tpr.tpr) for tpr in attack.tpr}
+        table.add_row(
+            attack.name,
+            attack.access,
+            _auc(attack),
+            *(found.get(rate, "-") for rate in rates),
+            f"{attack.members}+{attack.non_members}",
+        )
+    return table
+
+
+def _auc(attack: AttackResult) -> str:
+    interval = attack.simultaneous
+    return escape(f"{interval.value:.3f} [{interval.low:.3f}, {interval.high:.3f}]")
+
+
+def share(interval: Interval) -> str:
+    """A proportion with its interval, in per cent."""
+    return escape(f"{interval.value:.1%} [{interval.low:.1%}, {interval.high:.1%}]")
+
+
+def attacks() -> None:
+    """Every attack of the registry."""
+    table = Table("attack", "access", "needs", "paper", box=box.SIMPLE)
+    for key, attack in sorted(ATTACKS.items()):
+        table.add_row(key, access(attack.needs), ", ".join(attack.needs), attack.paper)
+    out.print(table)
+
+
+def signals() -> None:
+    """Every signal of the catalogue, and what is derived from others."""
+    table = Table("signal", "access", "from", box=box.SIMPLE)
+    for signal in SIGNALS.values():
+        for name, needed in signal.provides.items():
+            table.add_row(name, needed, f"one pass: {signal.name}")
+    for name, function in DERIVED.items():
+        needs = tuple(signature(function).parameters)
+        table.add_row(name, access(needs), f"derived: {', '.join(needs)}")
+    out.print(table)

@@ -1,0 +1,121 @@
+"""Coded findings: what a reader must know before believing any figure of an audit."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from nonmember.evaluation.intervals import Interval
+
+Severity = Literal["error", "warning", "note"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One sentence with a stable code; ``records`` are the ids it is about."""
+
+    code: str
+    severity: Severity
+    message: str
+    records: tuple[str, ...] = ()
+
+
+def _figure(auc: Interval) -> str:
+    return f"AUC {auc.value:.3f}, {auc.level:.1%} interval {auc.low:.3f} to {auc.high:.3f}"
+
+
+def blind_separation(name: str, auc: Interval) -> Finding | None:
+    """E101: an attack that never saw the model tells the two sides apart, either way round."""
+    if not auc.excludes(0.5):
+        return None
+    return Finding(
+        "E101",
+        "error",
+        f"{name}, which never sees the model, separates the two sides ({_figure(auc)}): they "
+        "are not drawn alike, so no figure below is evidence of membership; split one pool at "
+        "random",
+    )
+
+
+def duplicates(ids: Sequence[str]) -> Finding | None:
+    """E102: records whose text stands in the data more than once."""
+    if not ids:
+        return None
+    return Finding(
+        "E102",
+        "warning",
+        f"{len(ids)} records repeat the text of another on their side; repeated records are "
+        "remembered better and count more than once; remove the copies",
+        tuple(ids),
+    )
+
+
+def near_empty(ids: Sequence[str], least: int) -> Finding | None:
+    """E103: records with hardly any token to score."""
+    if not ids:
+        return None
+    return Finding(
+        "E103",
+        "warning",
+        f"{len(ids)} records have fewer than {least} scored tokens; their scores say little",
+        tuple(ids),
+    )
+
+
+def unscored(name: str, ids: Sequence[str]) -> Finding | None:
+    """E104: records an attack could not score; they are left out of its figures."""
+    if not ids:
+        return None
+    return Finding(
+        "E104",
+        "warning",
+        f"{name} could not score {len(ids)} records; its figures leave them out",
+        tuple(ids),
+    )
+
+
+def truncated(count: int, total: int, limit: int) -> Finding | None:
+    """E105: texts longer than what was trained on and scored."""
+    if not count:
+        return None
+    return Finding(
+        "E105",
+        "note",
+        f"{count} of {total} texts are longer than {limit} tokens; only their beginning was used",
+    )
+
+
+def inverted(name: str, auc: Interval) -> Finding | None:
+    """E106: an attack ranks members last, which is a leak too, or a wrong assumption."""
+    if auc.high >= 0.5:
+        return None
+    return Finding(
+        "E106",
+        "warning",
+        f"{name} ranks members below non-members ({_figure(auc)}): an inverted leak is "
+        "a leak, or an assumption behind the attack is wrong here",
+    )
+
+
+def quantised(model: str, form: str) -> Finding:
+    """E107: weights went through a low-precision form."""
+    return Finding(
+        "E107",
+        "note",
+        f"{model} was quantised to {form} and dequantised when it was read; figures hold for "
+        "these weights, not for the original ones",
+    )
+
+
+def not_run(name: str, why: str) -> Finding:
+    """E108: an attack of the family that this audit could not run."""
+    return Finding("E108", "note", f"{name} did not run: {why}")
+
+
+def small_sample(message: str) -> Finding:
+    """E109: a figure was asked for that the sample cannot carry."""
+    return Finding("E109", "warning", message)
+
+
+def failed(name: str, why: str) -> Finding:
+    """E110: an attack that was to run gave no figure."""
+    return Finding("E110", "error", f"{name} gave no figure: {why}")

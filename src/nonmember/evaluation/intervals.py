@@ -1,0 +1,100 @@
+"""Confidence intervals for proportions and for the area under the ROC curve."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+from scipy.optimize import brentq
+from scipy.stats import beta, norm
+
+from nonmember.types import Groups, Member
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An estimate between its two ends; ``level`` is the share of such intervals that cover."""
+
+    low: float
+    value: float
+    high: float
+    level: float
+
+    def excludes(self, value: float) -> bool:
+        """Whether ``value`` lies outside the closed interval."""
+        return not self.low <= value <= self.high
+
+
+def simultaneous(level: float, tests: int) -> float:
+    """The level each of ``tests`` intervals needs so that all cover at once (Bonferroni)."""
+    return 1 - (1 - level) / max(1, tests)
+
+
+def clopper_pearson(
+    hits: int, trials: int, *, worth: int | None = None, level: float = 0.95
+) -> Interval:
+    """Exact binomial interval for ``hits / trials`` (Clopper and Pearson 1934).
+
+    Trials that are not independent count as ``worth`` trials with the same share of hits,
+    rounded outwards.
+    """
+    tail, size = (1 - level) / 2, trials if worth is None else worth
+    fewest, most = hits * size // trials, -(-hits * size // trials)
+    low = 0.0 if fewest == 0 else float(beta.ppf(tail, fewest, size - fewest + 1))
+    high = 1.0 if most == size else float(beta.ppf(1 - tail, most + 1, size - most))
+    return Interval(low, hits / trials, high, level)
+
+
+def newcombe(auc: float, members: int, non_members: int, *, level: float = 0.95) -> Interval:
+    """Score interval for an AUC, never of zero width (Newcombe 2006, method 5)."""
+    z = float(norm.ppf((1 + level) / 2))
+    half = (members + non_members) / 2 - 1
+
+    def distance(theta: float) -> float:
+        spread = 1 + half * ((1 - theta) / (2 - theta) + theta / (1 + theta))
+        deviation = np.sqrt(theta * (1 - theta) * spread / (members * non_members))
+        return float(abs(auc - theta) - z * deviation)
+
+    edge = 1e-12  # an estimate of 0 or 1 is a root itself, and not the end that is sought
+    low = 0.0 if auc <= 0 else brentq(distance, 0.0, min(auc, 1 - edge))
+    high = 1.0 if auc >= 1 else brentq(distance, max(auc, edge), 1.0)
+    return Interval(float(low), auc, float(high), level)
+
+
+def null_standard_error(members: int, non_members: int) -> float:
+    """Standard error of the AUC of scores that know nothing."""
+    return float(np.sqrt((members + non_members + 1) / (12 * members * non_members)))
+
+
+def detectable_auc(
+    members: int, non_members: int, *, level: float = 0.95, power: float = 0.8
+) -> float:
+    """The smallest AUC whose interval at ``level`` would exclude 0.5 with probability ``power``."""
+    reach = norm.ppf((1 + level) / 2) + norm.ppf(power)
+    return float(min(1.0, 0.5 + reach * null_standard_error(members, non_members)))
+
+
+def independent(group: Groups) -> int:
+    """How many independent records these are worth at least (Kish 1965).
+
+    As many as there are records if each is its own group; as many as there are groups if
+    those are equally large, and fewer if not: the records of one group may all say the same.
+    """
+    _, sizes = np.unique(group, return_counts=True)
+    return int(sizes.sum() ** 2 // (sizes**2).sum())
+
+
+def resampling_weights(
+    member: Member, group: Groups, *, times: int, rng: np.random.Generator
+) -> Float[np.ndarray, "b n"]:
+    """How often each record is drawn in each of ``times`` bootstrap samples.
+
+    Members and non-members are resampled apart; records of one group are drawn together.
+    """
+    weights = np.zeros((times, len(member)), dtype=np.float32)
+    for side in (member, ~member):
+        _, unit = np.unique(group[side], return_inverse=True)
+        units = int(unit.max()) + 1
+        cells = rng.integers(units, size=(times, units)) + units * np.arange(times)[:, None]
+        drawn = np.bincount(cells.ravel(), minlength=times * units).reshape(times, units)
+        weights[:, side] = drawn[:, unit]
+    return weights

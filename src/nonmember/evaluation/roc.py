@@ -1,0 +1,241 @@
+"""ROC quantities from scores and the truth, each with its count and its interval.
+
+Rules: ties count half in the AUC; a threshold is never interpolated; the interval of a
+true-positive rate includes what is not known about its threshold; where records come in
+groups, an exact interval counts what they are worth if a group says one thing only.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+from scipy.stats import binom
+
+from nonmember.errors import UnresolvableError
+from nonmember.evaluation.intervals import (
+    Interval,
+    clopper_pearson,
+    independent,
+    newcombe,
+    resampling_weights,
+)
+from nonmember.seeds import generator
+from nonmember.types import Groups, Member, Scores
+
+SIGNIFICANT_BITS = 31
+CELLS_AT_ONCE = 2_000_000
+
+
+@dataclass(frozen=True)
+class TprAtFpr:
+    """Share of members found while at most ``fpr`` of non-members are flagged."""
+
+    fpr: float
+    tpr: Interval
+    measured_fpr: Interval
+    members: int
+    non_members: int
+
+
+@dataclass(frozen=True)
+class Curve:
+    """The ROC curve, one point per distinct score, from (0, 0) to (1, 1)."""
+
+    fpr: tuple[float, ...]
+    tpr: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Tally:
+    """Weighted counts of members and non-members per distinct score, largest score first."""
+
+    members: Float[np.ndarray, "b g"]
+    non_members: Float[np.ndarray, "b g"]
+
+    def auc(self) -> Float[np.ndarray, "b"]:
+        """Probability that a member outscores a non-member, ties counted half."""
+        from_above = np.cumsum(self.members, axis=1)
+        wins = (self.non_members * (from_above - self.members / 2)).sum(axis=1)
+        return wins / (self.members.sum(axis=1) * self.non_members.sum(axis=1))
+
+    def flagged(self, fpr: float) -> Bool[np.ndarray, "b g"]:
+        """Which scores lie strictly above the threshold that flags at most ``fpr``."""
+        alarms = np.cumsum(self.non_members, axis=1)
+        return alarms <= np.floor(fpr * alarms[:, -1:] + 1e-9)
+
+    def tpr_at(self, fpr: float) -> Float[np.ndarray, "b"]:
+        """Share of members flagged at ``fpr``."""
+        found = np.where(self.flagged(fpr), self.members, 0)
+        return found.sum(axis=1) / self.members.sum(axis=1)
+
+
+def tied(scores: Scores) -> Int[np.ndarray, "n"]:
+    """The place of each score among the distinct ones, 0 for the largest.
+
+    Scores that agree to nine significant digits are equal: arithmetic noise breaks no tie.
+    They are rounded in binary, where no power of ten, no tiny and no infinite score is special.
+    """
+    mantissa, exponent = np.frexp(scores.astype(np.float64))
+    rounded = np.round(mantissa * 2**SIGNIFICANT_BITS) / 2**SIGNIFICANT_BITS
+    _, place = np.unique(-np.ldexp(rounded, exponent), return_inverse=True)
+    return place
+
+
+def _refuse_unrankable(scores: Scores, member: Member) -> None:
+    if np.isnan(scores).any():
+        raise UnresolvableError(f"{np.isnan(scores).sum()} scores are NaN; leave them out first")
+    if member.all() or not member.any():
+        raise UnresolvableError("all candidates are on one side; give members and non-members")
+
+
+def tally(scores: Scores, member: Member, weights: Float[np.ndarray, "b n"] | None = None) -> Tally:
+    """Count both sides per distinct score; one row per row of ``weights``.
+
+    Raises:
+        UnresolvableError: only one side is present, or a score is NaN.
+    """
+    _refuse_unrankable(scores, member)
+    weights = np.ones((1, len(scores))) if weights is None else weights
+    place = tied(scores)
+    order = np.argsort(place, kind="stable")
+    starts = np.flatnonzero(np.diff(place[order], prepend=-1))
+    inside = member[order]
+    sides = (np.where(side, weights[:, order], 0) for side in (inside, ~inside))
+    return Tally(*(np.add.reduceat(side, starts, axis=1, dtype=np.float64) for side in sides))
+
+
+def curve(scores: Scores, member: Member) -> Curve:
+    """The ROC curve of ``scores``."""
+    counts = tally(scores, member)
+    rates = (np.cumsum(side[0]) / side.sum() for side in (counts.non_members, counts.members))
+    fpr, tpr = (tuple(np.concatenate([[0.0], rate]).tolist()) for rate in rates)
+    return Curve(fpr, tpr)
+
+
+@dataclass(frozen=True)
+class Replicates:
+    """The figures of bootstrap samples, one per sample.
+
+    ``worth``: how many independent members, and non-members, the records amount to at least.
+    """
+
+    auc: Float[np.ndarray, "b"]
+    tpr: Mapping[float, Float[np.ndarray, "b"]]
+    worth: tuple[int, int]
+
+
+def bootstrap(
+    scores: Scores,
+    member: Member,
+    group: Groups,
+    *,
+    fprs: Sequence[float] = (),
+    times: int = 2000,
+    seed: int = 0,
+) -> Replicates:
+    """AUC, and TPR at each of ``fprs``, of samples drawn with replacement, groups kept whole.
+
+    Raises:
+        UnresolvableError: only one side is present, or a score is NaN.
+    """
+    _refuse_unrankable(scores, member)
+    rng = generator(seed, "bootstrap")
+    rows = max(1, CELLS_AT_ONCE // len(scores))
+    aucs: list[np.ndarray] = []
+    tprs: dict[float, list[np.ndarray]] = {fpr: [] for fpr in fprs}
+    for start in range(0, times, rows):
+        weights = resampling_weights(member, group, times=min(rows, times - start), rng=rng)
+        counts = tally(scores, member, weights)
+        aucs.append(counts.auc())
+        for fpr, found in tprs.items():
+            found.append(counts.tpr_at(fpr))
+    return Replicates(
+        np.concatenate(aucs),
+        {fpr: np.concatenate(found) for fpr, found in tprs.items()},
+        (independent(group[member]), independent(group[~member])),
+    )
+
+
+def percentile(replicates: Float[np.ndarray, "b"], level: float) -> tuple[float, float]:
+    """The central ``level`` of the replicates."""
+    low, high = np.quantile(replicates, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
+def auc(
+    scores: Scores, member: Member, replicates: Replicates | None = None, *, level: float = 0.95
+) -> Interval:
+    """Area under the ROC curve: 0.5 knows nothing, 1 ranks every member first.
+
+    The interval is the wider, on each side, of the bootstrap's (when ``replicates`` are
+    given; it follows groups) and Newcombe's (which keeps its width when nothing overlaps;
+    it counts groups where the bootstrap, having no width, cannot).
+    """
+    sizes = int(member.sum()), int((~member).sum())
+    value = float(tally(scores, member).auc()[0])
+    if replicates is None:
+        return newcombe(value, *sizes, level=level)
+    low, high = percentile(replicates.auc, level)
+    exact = newcombe(value, *(sizes if low < high else replicates.worth), level=level)
+    return Interval(min(low, exact.low), value, max(high, exact.high), level)
+
+
+def tpr_at_fpr(
+    scores: Scores, member: Member, replicates: Replicates, *, fpr: float, level: float = 0.95
+) -> TprAtFpr:
+    """True-positive rate at the threshold that flags at most ``fpr`` of the non-members.
+
+    The interval is for the rate at a *true* false-positive rate of ``fpr``. With ten or
+    more expected independent false alarms it is the bootstrap's, the threshold derived anew
+    in each replicate, and at least Clopper-Pearson's; with fewer, order statistics bound the
+    threshold and Clopper-Pearson the rate.
+
+    Raises:
+        UnresolvableError: fewer than ``1 / fpr`` non-members, or fpr outside (0, 1).
+    """
+    members, outsiders = int(member.sum()), int((~member).sum())
+    _refuse_unresolvable(fpr, outsiders)
+    counts, worth = tally(scores, member), replicates.worth
+    low, high = (
+        percentile(replicates.tpr[fpr], level)
+        if worth[1] * fpr >= 10
+        else _order_statistics(counts, worth, fpr, level)
+    )
+    flagged = counts.flagged(fpr)
+    found, alarms = int(counts.members[flagged].sum()), int(counts.non_members[flagged].sum())
+    tpr = clopper_pearson(found, members, worth=worth[0], level=level)
+    return TprAtFpr(
+        fpr,
+        Interval(min(low, tpr.low), tpr.value, max(high, tpr.high), level),
+        clopper_pearson(alarms, outsiders, worth=worth[1], level=level),
+        members,
+        outsiders,
+    )
+
+
+def _refuse_unresolvable(fpr: float, outsiders: int) -> None:
+    if not 0 < fpr < 1:
+        raise UnresolvableError(f"tpr_at_fpr: fpr={fpr} is no rate; use a number between 0 and 1")
+    if np.floor(fpr * outsiders + 1e-9) < 1:
+        raise UnresolvableError(
+            f"tpr_at_fpr: {outsiders} non-members cannot resolve fpr={fpr}; "
+            f"use at least {int(np.ceil(1 / fpr))}, or a larger fpr"
+        )
+
+
+def _order_statistics(
+    counts: Tally, worth: tuple[int, int], fpr: float, level: float
+) -> tuple[float, float]:
+    """Bounds valid for any distribution: the threshold lies between two non-members' scores."""
+    quarter = (1 - level) / 4
+    alarms, found = np.cumsum(counts.non_members[0]), np.cumsum(counts.members[0])
+    fewest, most = binom.ppf([quarter, 1 - quarter], worth[1], fpr)
+    each = alarms[-1] / worth[1]
+    above_high = found[alarms < fewest * each].max(initial=0)  # strictly above the fewest-th
+    above_low = found[: np.searchsorted(alarms, (most + 1) * each) + 1].max(initial=0)
+    low, high = (
+        clopper_pearson(int(hits), int(found[-1]), worth=worth[0], level=1 - 2 * quarter)
+        for hits in (above_high, above_low)
+    )
+    return low.low, high.high

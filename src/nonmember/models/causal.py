@@ -1,0 +1,236 @@
+"""Causal language models from local files: folders, adapters with their base, GGUF."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from nonmember.errors import ModelError
+from nonmember.models import gguf
+from nonmember.models.source import Source
+
+PROBE = 8  # positions on which the split model is compared with the whole one
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where a model computes, and in which number format."""
+
+    device: torch.device
+    dtype: torch.dtype
+
+
+def placement(device: str = "auto", precision: str = "auto") -> Placement:
+    """bfloat16 where the hardware multiplies it natively, float32 elsewhere; CUDA where present."""
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    where = torch.device(device)
+    if precision != "auto":
+        return Placement(where, {"float32": torch.float32, "bfloat16": torch.bfloat16}[precision])
+    if where.type == "cuda":
+        native = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        able = torch.cpu.get_capabilities()
+        native = bool(able.get("avx512_bf16") or able.get("amx_bf16"))
+    return Placement(where, torch.bfloat16 if native else torch.float32)
+
+
+@dataclass(frozen=True)
+class CausalModel:
+    """A ``LanguageModel``: the network without its head, and the head in float32.
+
+    ``adapted`` is False for the base model below an adapter: the same network in memory
+    with its adapters switched off.
+    """
+
+    source: Source
+    network: Any
+    tokenizer: Any
+    head: Tensor | None
+    adapted: bool = True
+
+    @property
+    def device(self) -> torch.device:
+        """Where inputs must be."""
+        return next(self.network.parameters()).device
+
+    @property
+    def vocabulary(self) -> int:
+        """Width of the output distribution."""
+        return int(_causal(self.network).get_output_embeddings().weight.shape[0])
+
+    def hidden(self, ids: Tensor) -> Tensor:
+        """Last hidden states (b t d) of right-padded ids (b t); padding comes after and is not seen."""
+        with self._adapters():
+            return hidden_states(self.network, ids)
+
+    def logits(self, hidden: Tensor, *, out: Tensor | None = None) -> Tensor:
+        """Logits (p v) of hidden states (p d), in float32, after the model's own scale and cap."""
+        if self.head is None:
+            with self._adapters():
+                return output_logits(self.network, hidden)
+        with _float32_sums(self.head.device, hidden.dtype):
+            logits = torch.mm(hidden.float(), self.head.T, out=out)
+        bias = _causal(self.network).get_output_embeddings().bias
+        return _scaled(logits if bias is None else logits.add_(bias), _causal(self.network).config)
+
+    def _adapters(self) -> Any:
+        return nullcontext() if self.adapted else self.network.disable_adapter()
+
+
+def hidden_states(network: Any, ids: Tensor) -> Tensor:
+    """Last hidden states (b t d) of right-padded ids (b t), adapters included."""
+    return _causal(network).base_model(input_ids=ids, use_cache=False).last_hidden_state
+
+
+def output_logits(network: Any, hidden: Tensor) -> Tensor:
+    """Logits (p v) of hidden states (p d), multiplied in the network's own number format."""
+    inner = _causal(network)
+    return _scaled(inner.get_output_embeddings()(hidden).float(), inner.config)
+
+
+def load(source: Source, where: Placement) -> CausalModel:
+    """Load a model for scoring: evaluation mode, weights in ``where.dtype``.
+
+    Raises:
+        ModelError: the files do not hold a causal language model that can be read exactly.
+    """
+    network, tokenizer = _read(source, where)
+    network = network.to(where.device).eval()
+    embeddings = _causal(network).get_output_embeddings()
+    plain = type(embeddings) is nn.Linear
+    head = embeddings.weight.detach().float() if plain else None
+    model = CausalModel(source, network, tokenizer, head)
+    _check(model)
+    return model
+
+
+def base_of(model: CausalModel) -> CausalModel:
+    """The model below an adapter, sharing its memory."""
+    if model.source.base is None:
+        raise ModelError(f"{model.source.name}: not an adapter, so there is no base below it")
+    return replace(model, source=model.source.base, adapted=False)
+
+
+def load_tokenizer(source: Source) -> Any:
+    """The tokenizer alone; an adapter without one uses its base's."""
+    from transformers import AutoTokenizer
+
+    if source.kind == "gguf":
+        return gguf.read_tokenizer(source.path)
+    own = any(source.path.glob("tokenizer*.json"))
+    if source.base is not None and not own:
+        return load_tokenizer(source.base)
+    try:
+        return AutoTokenizer.from_pretrained(source.path, local_files_only=True)
+    except (OSError, ValueError, KeyError) as error:
+        raise ModelError(
+            f"{source.name}: no readable tokenizer in it ({_first(error)}); save it there"
+        ) from None
+
+
+def context_length(source: Source) -> int | None:
+    """The most positions the model can attend to, if its configuration says."""
+    from transformers import AutoConfig
+
+    if source.base is not None:
+        return context_length(source.base)
+    if source.kind == "gguf":
+        return gguf.read_context(source.path)
+    config = AutoConfig.from_pretrained(source.path, local_files_only=True)
+    return getattr(config, "max_position_embeddings", None) or getattr(config, "n_positions", None)
+
+
+def _read(source: Source, where: Placement) -> tuple[Any, Any]:
+    from peft import PeftModel
+    from transformers import AutoModelForCausalLM
+
+    if source.kind == "gguf":
+        return gguf.read(source.path, where.dtype)
+    tokenizer = load_tokenizer(source)
+    try:
+        if source.base is not None:
+            below, _ = _read(source.base, where)
+            return PeftModel.from_pretrained(below, str(source.path)), tokenizer
+        with _quiet():
+            network = AutoModelForCausalLM.from_pretrained(
+                source.path, dtype=where.dtype, local_files_only=True
+            )
+        return network, tokenizer
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise ModelError(f"{source.name}: cannot be loaded ({_first(error)})") from None
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without transformers' own progress bars: the audit shows one of its own."""
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
+
+
+@contextmanager
+def _float32_sums(device: torch.device, dtype: torch.dtype) -> Iterator[None]:
+    """Multiply float32 operands as bfloat16 while they hold bfloat16 values, summing in float32.
+
+    The products are then exact, and no logit is rounded to bfloat16's 0.125 near 20; on a
+    CPU with bfloat16 units this takes a third of float32's time.
+    """
+    backend: Any = torch.backends.mkldnn.matmul  # type: ignore[attr-defined]
+    before = backend.fp32_precision
+    if device.type == "cpu" and dtype == torch.bfloat16:
+        backend.fp32_precision = "bf16"
+    try:
+        yield
+    finally:
+        backend.fp32_precision = before
+
+
+def _causal(network: Any) -> Any:
+    """The causal language model itself, below any adapter wrapper."""
+    return network.get_base_model() if hasattr(network, "get_base_model") else network
+
+
+def _scaled(logits: Tensor, config: Any) -> Tensor:
+    """What some families do to logits after the head: Cohere, Granite, Gemma."""
+    if getattr(config, "logit_scale", None):
+        logits *= config.logit_scale
+    if getattr(config, "logits_scaling", None):
+        logits /= config.logits_scaling
+    cap = getattr(config, "final_logit_softcapping", None)
+    return torch.tanh(logits / cap) * cap if cap else logits
+
+
+@torch.inference_mode()
+def _check(model: CausalModel) -> None:
+    """Refuse an architecture whose logits the split model does not reproduce."""
+    ids = torch.arange(PROBE, device=model.device)[None] % model.vocabulary
+    whole = model.network(input_ids=ids, use_cache=False).logits[0].float()
+    split = model.logits(model.hidden(ids)[0])
+    slack = 0.03 * float(whole.abs().max()) if whole.isfinite().all() else 0.0
+    if not torch.allclose(whole, split, rtol=0, atol=slack + 1e-3):
+        kind = type(_causal(model.network)).__name__
+        raise ModelError(
+            f"{model.source.name}: the logits of {kind} are not its head's output, or not finite; "
+            "this architecture cannot be audited yet"
+        )
+
+
+def _first(error: Exception) -> str:
+    return str(error).strip().splitlines()[0][:200]
+
+
+def save(network: Any, tokenizer: Any, folder: Path) -> None:
+    """Write a model or adapter as transformers and peft read it: safetensors and JSON."""
+    network.save_pretrained(folder, safe_serialization=True)
+    tokenizer.save_pretrained(folder)

@@ -1,0 +1,146 @@
+"""One self-contained HTML page of a run: verdicts first, then what carries them."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from nonmember.audit.records import AttackResult, Results, TargetResult
+from nonmember.evaluation.checks import Finding
+from nonmember.evaluation.intervals import clopper_pearson
+from nonmember.evaluation.roc import TprAtFpr
+from nonmember.report import plots, words
+
+FILTERS = {
+    "access": words.access,
+    "auc": words.auc,
+    "auc_range": words.auc_range,
+    "chosen_percent": words.chosen_percent,
+    "excerpt": words.excerpt,
+    "moment": words.moment,
+    "percent": words.percent,
+    "plain": words.plain,
+    "rate": words.rate,
+    "rate_range": words.rate_range,
+    "three_digits": words.three_digits,
+}
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """One target as the page shows it: attacks by AUC, the drawings, the findings sorted."""
+
+    target: TargetResult
+    attacks: tuple[AttackResult, ...]
+    strongest: AttackResult | None
+    fprs: tuple[float, ...]
+    drawings: Mapping[str, Markup]
+
+
+def render(results: Results, texts: Mapping[str, str] | None = None) -> str:
+    """The page as one HTML document that makes no request and runs no script.
+
+    Args:
+        results: the run.
+        texts: exposed records' texts by record id; None withholds them, and the page says so.
+
+    Returns:
+        HTML in which every foreign string is escaped, cut where long, and made visible.
+    """
+    return (
+        _environment()
+        .get_template("page.html.jinja")
+        .render(
+            results=results,
+            texts=texts,
+            chapters=[chapter(target) for target in results.targets],
+            findings=_gathered(results),
+            tested=_tested(results),
+        )
+    )
+
+
+def write(results: Results, path: Path, texts: Mapping[str, str] | None = None) -> None:
+    """Write the page to ``path`` in one step: a reader sees the old page or the new one.
+
+    Args:
+        results: the run.
+        path: where the page goes; its folder exists.
+        texts: as in ``render``.
+
+    Raises:
+        OSError: the folder is missing or not writable; ``path`` is then as it was.
+    """
+    page = render(results, texts)
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        unfinished.write_text(page, encoding="utf-8")
+        os.replace(unfinished, path)  # noqa: PTH105 - the one call whose atomicity is documented
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def chapter(target: TargetResult) -> Chapter:
+    """Sort and draw what the page says about ``target``."""
+    attacks = plots.by_auc(target.attacks)
+    strongest = next((attack for attack in attacks if attack.name == target.strongest), None)
+    fprs = sorted({point.fpr for attack in attacks for point in attack.tpr}, reverse=True)
+    drawings = {}
+    if attacks:
+        drawings = {"forest": plots.forest(target), "roc": plots.roc(target)}
+    if strongest:
+        drawings["histogram"] = plots.histogram(strongest)
+    drawn = {name: Markup(plots.svg(spec)) for name, spec in drawings.items()}
+    return Chapter(target, attacks, strongest, tuple(fprs), drawn)
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("nonmember", "report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_shown,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= FILTERS | {"serious": _serious, "tpr_at": _tpr_at}
+    environment.globals["clopper_pearson"] = clopper_pearson
+    return environment
+
+
+def _shown(value: Any) -> Any:
+    return words.visible(value) if type(value) is str else value
+
+
+def _tpr_at(attack: AttackResult, fpr: float | None) -> TprAtFpr | None:
+    return next((point for point in attack.tpr if point.fpr == fpr), None)
+
+
+def _serious(findings: tuple[Finding, ...]) -> list[Finding]:
+    return sorted(
+        (finding for finding in findings if finding.severity != "note"),
+        key=lambda finding: finding.severity,
+    )
+
+
+def _gathered(results: Results) -> dict[Finding, list[str]]:
+    """Each finding once, with the targets it is about; none means the whole run."""
+    gathered: dict[Finding, list[str]] = {finding: [] for finding in results.findings}
+    for target in results.targets:
+        for finding in target.findings:
+            gathered.setdefault(finding, []).append(target.name)
+    return gathered
+
+
+def _tested(results: Results) -> list[AttackResult]:
+    """Each attack once per set of options, by name."""
+    seen = {
+        (attack.name, words.plain(attack.options)): attack
+        for target in results.targets
+        for attack in target.attacks
+    }
+    return sorted(seen.values(), key=lambda attack: attack.name)

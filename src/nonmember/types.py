@@ -1,0 +1,44 @@
+"""The array vocabulary: every shape in the library is spelled once, here.
+
+Axes, in this order: ``m`` reference models, ``n`` candidates, ``v`` views, ``t`` tokens;
+``k`` known records. Ragged token arrays are right-padded with NaN, so that a forgotten
+mask shows up as NaN instead of passing for a confident zero.
+"""
+
+from collections.abc import Sequence
+from typing import Literal, TypeAlias
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+Access: TypeAlias = Literal["text", "label", "topk", "logprobs", "dist", "weights"]
+"""What an attacker can see of a language model, from least to most."""
+
+ACCESS: tuple[Access, ...] = ("text", "label", "topk", "logprobs", "dist", "weights")
+
+Scores = Float[np.ndarray, "n"]
+"""One membership score per candidate; larger means likelier member; NaN means not scorable."""
+
+Member = Bool[np.ndarray, "n"]
+"""The truth. Only ``data.Split`` and ``evaluation`` may hold it for the evaluated candidates."""
+
+Groups = Int[np.ndarray, "n"]
+"""The document or person each candidate belongs to."""
+
+Texts: TypeAlias = Sequence[str]
+"""The candidates as they were scored, after truncation."""
+
+KnownMember = Bool[np.ndarray, "k"]
+KnownTexts: TypeAlias = Sequence[str]
+
+TokenLogprobs = Float[np.ndarray, "n t"]
+"""log p(token | what precedes it), nats; NaN where a position is not scored."""
+
+TokenHit = Float[np.ndarray, "n t"]
+"""1 where the model's likeliest token is the true one, 0 where not, NaN where not scored."""
+
+TokenMoments = Float[np.ndarray, "n t"]
+"""A statistic of log p over the model's whole next-token distribution, nats."""
+
+ZlibLength = Int[np.ndarray, "n"]
+"""Bytes of the zlib-compressed UTF-8 text."""

@@ -1,0 +1,110 @@
+"""Records read from every format, and how they are compared."""
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import datasets
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from nonmember.data.texts import Message, Record, duplicates, overlap, read
+from nonmember.errors import DataError
+
+Rows: TypeAlias = list[dict[str, Any]]
+Write: TypeAlias = Callable[[str, list[Any]], Path]
+CHAT = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello\nyou"}]
+MESSAGES = (Message("user", "Hi"), Message("assistant", "Hello\nyou"))
+
+
+def test_text_is_read_in_order_with_ids_and_groups(name: str, write: Write, rows: Rows) -> None:
+    path = write(name, rows)
+    records = read(path, group="who")
+    assert [record.content for record in records] == [row["text"] for row in rows]
+    assert [record.group for record in records] == ["ada", "bob", "ada"]
+    lines = [2, 3, 4] if name == "a.csv" else [1, 2, 3]
+    assert [record.id for record in records] == [f"{name}:{line}" for line in lines]
+
+
+def test_chat_is_preferred_to_text(name: str, write: Write) -> None:
+    chat = json.dumps(CHAT) if name == "a.csv" else CHAT
+    path = write(name, [{"text": "no", "messages": chat}])
+    (record,) = read(path)
+    assert record.content == MESSAGES
+    assert record.plain() == "Hi\nHello\nyou"
+    assert record.group is None
+
+
+def test_another_field_and_integer_groups(name: str, write: Write, rows: Rows) -> None:
+    path = write(name, rows)
+    records = read(path, field="who", group="n")
+    assert [record.content for record in records] == ["ada", "bob", "ada"]
+    assert [record.group for record in records] == ["1", "2", "3"]
+
+
+def test_the_text_field_may_be_the_group_too(name: str, write: Write, rows: Rows) -> None:
+    path = write(name, rows)
+    groups = [record.group for record in read(path, field="who", group="who")]
+    assert groups == ["ada", "bob", "ada"]
+
+
+def test_a_chat_under_another_name(write: Write) -> None:
+    path = write("a.jsonl", [{"talk": CHAT}])
+    assert read(path, field="talk")[0].content == MESSAGES
+
+
+def test_blank_lines_byte_order_marks_and_line_ends_do_not_count(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_bytes(b'\xef\xbb\xbf{"text": "a"}\r\n\r\n{"text": "b"}')
+    assert [r.id for r in read(tmp_path / "a.jsonl")] == ["a.jsonl:1", "a.jsonl:3"]
+    (tmp_path / "a.csv").write_bytes(b'\xef\xbb\xbftext\r\n"one\r\ntwo"\r\n\r\n""\r\n')
+    records = read(tmp_path / "a.csv")
+    assert [(r.id, r.content) for r in records] == [("a.csv:2", "one\r\ntwo"), ("a.csv:5", "")]
+
+
+def test_long_csv_values_leave_the_limit_of_the_process_alone(write: Write) -> None:
+    before = csv.field_size_limit()
+    path = write("a.csv", [{"text": "x" * 200_000}])
+    assert len(read(path)[0].plain()) == 200_000
+    assert csv.field_size_limit() == before
+
+
+def test_only_needed_columns_are_loaded(tmp_path: Path) -> None:
+    table = pa.table({"text": ["a"], "junk": [b"\xff"]})
+    broken = pa.StringArray.from_buffers(1, *table["junk"].chunk(0).buffers()[1:])
+    pq.write_table(table.set_column(1, "junk", broken), tmp_path / "a.parquet")
+    assert read(tmp_path / "a.parquet")[0].content == "a"
+    with pytest.raises(
+        DataError, match=r"a\.parquet: cannot be read \(.*UTF8.*\); .*write it again"
+    ):
+        read(tmp_path / "a.parquet", field="junk")
+
+
+def test_a_saved_selection_is_what_was_selected(tmp_path: Path, rows: Rows) -> None:
+    datasets.Dataset.from_list(rows).select([2, 0]).save_to_disk(tmp_path / "a")
+    assert [record.content for record in read(tmp_path / "a")] == [rows[2]["text"], "first"]
+
+
+def test_the_current_folder_gives_ids_its_name(
+    write: Write, monkeypatch: pytest.MonkeyPatch, rows: Rows
+) -> None:
+    path = write("a", rows)
+    monkeypatch.chdir(path)
+    assert read(Path())[0].id == "a:1"
+
+
+def test_duplicates_are_later_ones_of_the_same_normalised_text() -> None:
+    texts = ["a b", "A b", " a\t\nb ", "caf\u00e9", "cafe\u0301", "", "  "]
+    records = [Record(str(place), text) for place, text in enumerate(texts)]
+    assert duplicates(records) == (2, 4, 6)
+    assert duplicates([Record("x", MESSAGES), Record("y", "Hi Hello you")]) == (1,)
+    assert duplicates([]) == ()
+
+
+def test_overlap_is_every_pair_with_the_same_normalised_text() -> None:
+    left = [Record("l", text) for text in ("a", "b", "a ", "c")]
+    right = [Record("r", text) for text in ("\na", "c", "a", "d")]
+    assert overlap(left, right) == ((0, 0), (0, 2), (2, 0), (2, 2), (3, 1))
+    assert overlap(left, []) == ()

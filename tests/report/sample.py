@@ -1,0 +1,157 @@
+"""A small run built by hand: a model that leaks and one that does not."""
+
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+
+from nonmember.audit.records import (
+    AttackResult,
+    Exposed,
+    Fit,
+    Histogram,
+    Redraws,
+    Results,
+    TargetResult,
+)
+from nonmember.evaluation import intervals, roc
+from nonmember.evaluation.checks import Finding
+from nonmember.types import Member, Scores
+
+MEMBERS, OUTSIDERS = 200, 200
+ATTACKS = {
+    "reference_difference": (3.4, "Mireshghallah et al. 2022, arXiv:2203.03929", "logprobs"),
+    "ez_mia": (3.1, "Ilić et al. 2026, arXiv:2601.12104", "label"),
+    "wbc": (2.6, "Chen et al. 2026, arXiv:2601.02751", "logprobs"),
+    "zlib": (1.0, "Carlini et al. 2021, arXiv:2012.07805", "logprobs"),
+    "loss": (0.9, "Yeom et al. 2018, arXiv:1709.01604", "logprobs"),
+    "min_k": (0.85, "Shi et al. 2024, arXiv:2310.16789", "logprobs"),
+    "min_k_plus_plus": (0.8, "Zhang et al. 2024, arXiv:2404.02936", "dist"),
+    "bag_of_words": (0.05, "Das et al. 2024, arXiv:2406.16201", "text"),
+}
+
+
+FPRS = (0.05, 0.01)
+FINDINGS = (
+    Finding(
+        "E102",
+        "warning",
+        "2 records repeat the text of another on their side; remove the copies",
+        ("a.py:1", "a.py:9"),
+    ),
+    Finding(
+        "E107",
+        "note",
+        "smollm2 was quantised to Q4_K and dequantised when it was read; figures hold for these "
+        "weights, not for the original ones",
+    ),
+    Finding("E108", "note", "lira did not run: it needs reference models"),
+)
+TRAINING = {
+    "epochs": 3,
+    "learning_rate": 5e-5,
+    "train_loss": [2.38012345, 1.6123, 1.0456],
+    "trainable": {"parameters": 134515008, "dtype": "float32"},
+}
+
+
+def attack(name: str, distance: float, *, seed: int = 0) -> AttackResult:
+    """One attack whose members score ``distance`` standard deviations higher."""
+    rng = np.random.default_rng([seed, *name.encode()])
+    member = np.arange(MEMBERS + OUTSIDERS) < MEMBERS
+    scores = rng.normal(size=len(member)) + distance * member
+    level = intervals.simultaneous(0.95, len(ATTACKS))
+    replicates = roc.bootstrap(scores, member, np.arange(len(member)), fprs=FPRS, times=200)
+    return AttackResult(
+        name=name,
+        paper=ATTACKS[name][1],
+        access=ATTACKS[name][2],
+        needs=("texts",) if name == "bag_of_words" else ("token_logprobs",),
+        options={"k": 0.2} if name.startswith("min_k") else {},
+        members=MEMBERS,
+        non_members=OUTSIDERS,
+        unscored=3 if name == "zlib" else 0,
+        auc=roc.auc(scores, member),
+        simultaneous=roc.auc(scores, member, level=level),
+        tpr=tuple(roc.tpr_at_fpr(scores, member, replicates, fpr=fpr) for fpr in FPRS),
+        curve=roc.curve(scores, member),
+        histogram=histogram(scores, member),
+        blind=name == "bag_of_words",
+    )
+
+
+def histogram(scores: Scores, member: Member) -> Histogram:
+    """Thirty bins over all scores."""
+    edges = np.histogram_bin_edges(scores, 30)
+    sides = (np.histogram(scores[side], edges)[0].tolist() for side in (member, ~member))
+    return Histogram(tuple(edges.tolist()), *(tuple(side) for side in sides))
+
+
+@cache
+def leaky() -> TargetResult:
+    """A model that was trained too long."""
+    attacks = tuple(attack(name, distance) for name, (distance, *_) in ATTACKS.items())
+    auc = attacks[0].simultaneous
+    return TargetResult(
+        name="leaky",
+        description="smollm2, fully fine-tuned for 3 epochs on 200 standard-library functions",
+        leaks=True,
+        verdict="leaky reveals which records it was trained on: reference_difference tells 200 "
+        f"members from 200 non-members with AUC {auc.value:.3f} ({auc.low:.3f} to {auc.high:.3f}).",
+        strongest="reference_difference",
+        detectable_auc=0.598,
+        fit=Fit(0.912, 2.254),
+        base_fit=Fit(2.437, 2.441),
+        attacks=attacks,
+        redraws=Redraws(20, 1),
+        exposed=tuple(
+            Exposed(f"asyncio/base_events.py:{line}", tokens, above)
+            for line, tokens, above in ((412, 64, 0), (88, 64, 0), (1203, 51, 1))
+        ),
+        findings=FINDINGS,
+        training=TRAINING,
+        provenance={"weights": "sha256:5f1c0e7a9b", "device": "cpu", "seconds": 93.41234567},
+    )
+
+
+@cache
+def clean() -> TargetResult:
+    """A model that never saw the records."""
+    return replace(
+        leaky(),
+        name="control",
+        description="smollm2, fully fine-tuned for 3 epochs on 200 other functions",
+        leaks=False,
+        verdict="No attack finds a leak in control: an AUC of 0.598 or more would usually have "
+        "been noticed.",
+        strongest="min_k",
+        fit=Fit(2.261, 2.252),
+        attacks=tuple(attack(name, 0.0, seed=2) for name in ATTACKS),
+        redraws=Redraws(20, 0),
+        exposed=(Exposed("json/decoder.py:17", 64, 2),),
+        findings=FINDINGS[1:],
+    )
+
+
+def results(*targets: TargetResult) -> Results:
+    """A run over ``targets``; a leaky and a clean one unless told."""
+    return Results(
+        schema=1,
+        title="What two fine-tuned models reveal",
+        created="2026-02-03T10:15:00+00:00",
+        level=0.95,
+        data={"source": "functions of the Python standard library", "records": 400, "groups": 173},
+        targets=targets or (leaky(), clean()),
+        not_covered=(
+            "attackers who see only generated text",
+            "persons or documents as a whole, rather than single records",
+        ),
+        findings=(
+            Finding(
+                "E105",
+                "note",
+                "312 of 400 texts are longer than 64 tokens; only their beginning was used",
+            ),
+        ),
+        provenance={"nonmember": "0.1.0", "torch": "2.13.0", "seed": 0, "machine": "2 cores"},
+    )
