@@ -7,14 +7,14 @@ truth; an audit does both and hands over a page.
 from importlib import import_module
 from typing import Any
 
-__all__ = ["attack", "audit", "dry_run", "report", "signal"]
+__all__ = ["attack", "audit_spec", "dry_run", "signal", "write_report"]
 
 _HOMES = {
     "attack": "nonmember.attacks.registry",
     "signal": "nonmember.signals.catalogue",
-    "audit": "nonmember.verbs",
+    "audit_spec": "nonmember.verbs",
     "dry_run": "nonmember.verbs",
-    "report": "nonmember.verbs",
+    "write_report": "nonmember.verbs",
 }
 
 

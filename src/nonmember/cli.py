@@ -155,15 +155,20 @@ def report(
     """Write the page of a finished audit anew."""
     from nonmember import verbs
 
-    typer.echo(verbs.report(run, show_text=show_text))
+    typer.echo(verbs.write_report(run, show_text=show_text))
 
 
 @lists.command("attacks")
-def list_attacks() -> None:
+def list_attacks(
+    markdown: Annotated[bool, typer.Option("--markdown", help="As a Markdown table.")] = False,
+) -> None:
     """Every attack, the access it needs, and its paper."""
     from nonmember import console
 
-    console.attacks()
+    if markdown:
+        typer.echo(console.attacks_markdown())
+    else:
+        console.attacks()
 
 
 @lists.command("signals")
@@ -180,7 +185,7 @@ def _audit(spec: Any, output: Path, store: Path | None, *, dry_run: bool) -> Non
     if dry_run:
         console.plan(*verbs.dry_run(spec, store=store))
         return
-    found = verbs.audit(spec, output, store=store, observe=console.progress)
+    found = verbs.audit_spec(spec, output, store=store, observe=console.progress)
     console.results(found)
     typer.echo(f"\nThe page: {output / 'report.html'}")
     if any(finding.code == "E110" for target in found.targets for finding in target.findings):

@@ -41,17 +41,11 @@ def progress(pending: Sequence[Job]) -> Iterator[Watch]:
         TextColumn("left"),
         TimeRemainingColumn(elapsed_when_finished=False),
     )
-    done = 0.0
-    waiting = {job.address: job.work for job in pending}
     with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bar:
-        task = bar.add_task("nothing to do", total=sum(waiting.values()) or 1.0)
+        task = bar.add_task("", total=1.0)
 
-        def watch(job: Job, share: float) -> None:
-            nonlocal done
-            work = waiting.get(job.address, 0.0)
-            bar.update(task, description=escape(job.label), completed=done + work * share)
-            if share >= 1.0:
-                done += waiting.pop(job.address, 0.0)
+        def watch(what: str, share: float) -> None:
+            bar.update(task, description=escape(what), completed=share)
 
         yield watch
 
@@ -126,10 +120,24 @@ def share(interval: Interval) -> str:
 
 def attacks() -> None:
     """Every attack of the registry."""
-    table = Table("attack", "access", "needs", "paper", box=box.SIMPLE)
-    for key, attack in sorted(ATTACKS.items()):
-        table.add_row(key, access(attack.needs), ", ".join(attack.needs), attack.paper)
+    table = Table(Column("attack", no_wrap=True), "access", "needs", "paper", box=box.SIMPLE)
+    for row in _attack_rows():
+        table.add_row(*row)
     out.print(table)
+
+
+def attacks_markdown() -> str:
+    """Every attack of the registry, as the table that the README shows."""
+    rows = [("attack", "access", "needs", "paper"), ("---",) * 4]
+    rows += [(f"`{key}`", seen, f"`{needs}`", paper) for key, seen, needs, paper in _attack_rows()]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def _attack_rows() -> list[tuple[str, str, str, str]]:
+    return [
+        (key, access(attack.needs), ", ".join(attack.needs), attack.paper)
+        for key, attack in sorted(ATTACKS.items())
+    ]
 
 
 def signals() -> None:

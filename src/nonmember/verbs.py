@@ -16,7 +16,7 @@ from nonmember.report import page
 from nonmember.signals.store import Store
 
 
-def audit(
+def audit_spec(
     spec: Spec | Mapping[str, Any] | str | Path,
     output: str | Path,
     *,
@@ -38,21 +38,21 @@ def audit(
     """
     asked, folder = as_spec(spec), Path(output)
     results = run.audit(asked, folder, as_store(store), observe)
-    report(folder, show_text=asked.report.show_text)
+    write_report(folder, show_text=asked.report.show_text)
     return results
 
 
 def dry_run(
     spec: Spec | Mapping[str, Any] | str | Path, *, store: str | Path | None = None
 ) -> tuple[tuple[Job, ...], tuple[Job, ...]]:
-    """The jobs that ``audit`` would do and those it would find done, after all its checks."""
+    """The jobs that ``audit_spec`` would do and those it would find done, after all its checks."""
     shelf = as_store(store)
     jobs = plan(inspect(as_spec(spec))).jobs
     done = tuple(job for job in jobs if shelf.has(job.address))
     return tuple(job for job in jobs if job not in done), done
 
 
-def report(folder: str | Path, *, show_text: bool = False) -> Path:
+def write_report(folder: str | Path, *, show_text: bool = False) -> Path:
     """Write the page of a finished run anew and return its path.
 
     Args:

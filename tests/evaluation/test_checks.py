@@ -24,7 +24,8 @@ FOUND = [
     (checks.inverted("loss", BELOW), "E106", "warning"),
     (checks.quantised("m.gguf", "Q4_0"), "E107", "note"),
     (checks.not_run("lira", "no reference models"), "E108", "note"),
-    (checks.small_sample("too few"), "E109", "warning"),
+    (checks.resolution(0.01, 99), "E109", "warning"),
+    (checks.resolution(0.01, 999), "E109", "note"),
     (checks.failed("rmia", "no finite score"), "E110", "error"),
 ]
 
@@ -44,6 +45,7 @@ def test_every_check_finds_under_its_code(finding, code, severity):
         checks.near_empty([], 8),
         checks.unscored("min_k", []),
         checks.truncated(0, 10, 128),
+        checks.resolution(0.01, 1000),
         *(checks.blind_separation("length", auc) for auc in UNDECIDED),
         *(checks.inverted("loss", auc) for auc in [*UNDECIDED, ABOVE]),
     ],
@@ -74,7 +76,9 @@ def test_messages_carry_their_numbers():
     assert "m.gguf was quantised to Q4_0" in checks.quantised("m.gguf", "Q4_0").message
     assert checks.not_run("lira", "no references").message == "lira did not run: no references"
     assert checks.failed("rmia", "all NaN").message == "rmia gave no figure: all NaN"
-    assert checks.small_sample("too few").message == "too few"
+    assert "99 non-members cannot resolve" in checks.resolution(0.01, 99).message
+    assert "use at least 100, or a larger rate" in checks.resolution(0.01, 99).message
+    assert "1000 non-members would narrow them" in checks.resolution(0.01, 999).message
 
 
 @pytest.mark.parametrize("shift", [-1.0, 0.0, 1.0])

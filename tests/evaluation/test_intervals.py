@@ -9,6 +9,7 @@ from nonmember.evaluation.intervals import (
     clopper_pearson,
     detectable_auc,
     independent,
+    mean_interval,
     newcombe,
     null_standard_error,
     resampling_weights,
@@ -178,6 +179,28 @@ def test_the_detectable_auc_is_detected_as_often_as_promised():
 )
 def test_grouped_records_are_worth_fewer(group, worth):
     assert independent(np.array(group)) == worth
+
+
+def test_the_interval_of_a_mean_by_hand():
+    alone = mean_interval(np.array([1.0, 2.0, 6.0]), np.arange(3))
+    reach = 4.302653 * np.sqrt((4 + 1 + 9) / 2 / 3)
+    assert (alone.low, alone.value, alone.high) == pytest.approx((3 - reach, 3, 3 + reach))
+    paired = mean_interval(np.array([1.0, 2.0, 6.0, 7.0]), np.array([0, 0, 1, 1]))
+    reach = 12.706205 * np.sqrt((25 + 25) * 2) / 4
+    assert (paired.low, paired.value, paired.high) == pytest.approx((4 - reach, 4, 4 + reach))
+
+
+@pytest.mark.parametrize("copies", [1, 4])
+def test_copies_in_a_group_do_not_sharpen_a_mean(copies):
+    values = np.random.default_rng(0).normal(size=12)
+    once = mean_interval(values, np.arange(12))
+    often = mean_interval(np.repeat(values, copies), np.repeat(np.arange(12), copies))
+    assert ends(often) == pytest.approx(ends(once), abs=1e-12)
+
+
+def test_the_mean_of_one_group_is_bounded_by_nothing():
+    interval = mean_interval(np.array([1.0, 3.0]), np.array([5, 5]))
+    assert (interval.low, interval.value, interval.high) == (-np.inf, 2, np.inf)
 
 
 def test_groups_are_drawn_whole_and_sides_apart():

@@ -88,6 +88,13 @@ def histogram(scores: Scores, member: Member) -> Histogram:
 
 
 @cache
+def _fit(members: float, non_members: float) -> Fit:
+    ours, theirs = (
+        intervals.Interval(mean - 0.1, mean, mean + 0.1, 0.95) for mean in (members, non_members)
+    )
+    return Fit(ours, theirs, (200, 200))
+
+
 def leaky() -> TargetResult:
     """A model that was trained too long."""
     attacks = tuple(attack(name, distance) for name, (distance, *_) in ATTACKS.items())
@@ -100,8 +107,8 @@ def leaky() -> TargetResult:
         f"members from 200 non-members with AUC {auc.value:.3f} ({auc.low:.3f} to {auc.high:.3f}).",
         strongest="reference_difference",
         detectable_auc=0.598,
-        fit=Fit(0.912, 2.254),
-        base_fit=Fit(2.437, 2.441),
+        fit=_fit(0.912, 2.254),
+        base_fit=_fit(2.437, 2.441),
         attacks=attacks,
         redraws=Redraws(20, 1),
         exposed=tuple(
@@ -125,7 +132,7 @@ def clean() -> TargetResult:
         verdict="No attack finds a leak in control: an AUC of 0.598 or more would usually have "
         "been noticed.",
         strongest="min_k",
-        fit=Fit(2.261, 2.252),
+        fit=_fit(2.261, 2.252),
         attacks=tuple(attack(name, 0.0, seed=2) for name in ATTACKS),
         redraws=Redraws(20, 0),
         exposed=(Exposed("json/decoder.py:17", 64, 2),),

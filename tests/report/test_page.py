@@ -154,18 +154,22 @@ def test_tags_match_and_links_have_targets(page: str) -> None:
     assert {str(link)[1:] for link in links} <= set(ids)
 
 
-def test_fit_is_told_as_use_and_leak(page: str) -> None:
-    told = shown(page)
-    assert "gained 0.187 on records that it was not trained on (its use)" in told
-    assert "gained 1.338 more than that on its own" in told
-    assert "gained 0.013 less than that on its own" in told
+def test_fit_is_told_with_intervals_and_counts(page: str) -> None:
+    reader = Reader(page)
+    assert any(row.split()[:3] == ["leaky", "0.912", "0.812–1.012"] for row in reader.rows)
+    assert any(row.split()[:4] == ["its", "base", "2.437", "2.337–2.537"] for row in reader.rows)
+    assert "200 non-members" in shown(page)
 
 
 def test_a_target_without_base_has_one_row_of_fit() -> None:
     reader = Reader(render(sample.results(replace(sample.leaky(), base_fit=None))))
-    assert any(row.split()[:3] == ["leaky", "0.912", "2.254"] for row in reader.rows)
+    assert any(row.split()[:2] == ["leaky", "0.912"] for row in reader.rows)
     assert not any("its base" in row for row in reader.rows)
-    assert "Against its base" not in "".join(reader.text)
+
+
+def test_a_target_without_fit_says_nothing_of_it() -> None:
+    told = "".join(Reader(render(sample.results(replace(sample.leaky(), fit=None)))).text)
+    assert "Mean loss" not in told
 
 
 def test_redraws_are_counted_with_their_interval(page: str) -> None:

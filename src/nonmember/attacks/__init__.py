@@ -1,9 +1,10 @@
 """Attacks: plain functions from signals to membership scores."""
 
+from importlib import import_module
 from importlib.metadata import entry_points
 
 from nonmember.attacks import blind as blind
 from nonmember.attacks import language as language
 
 for _plugin in entry_points(group="nonmember.attacks"):
-    _plugin.load()
+    import_module(_plugin.module)  # the attribute may not be there yet, if it is importing us

@@ -122,13 +122,13 @@ def ez_mia(
         min_errors: texts with fewer errors are not scored ...
         few_errors: ... or, if ``neutral``, score 0.
     """
-    gain = np.where(token_hit == 0, _gain(token_logprobs, base_token_logprobs), np.nan)
-    won = np.nansum(np.maximum(gain, 0), axis=1)
-    lost = np.nansum(np.maximum(-gain, 0), axis=1)
+    gain = _gain(token_logprobs, base_token_logprobs)
+    erred = (token_hit == 0) & ~np.isnan(gain)
+    won = np.where(erred, np.maximum(gain, 0), 0).sum(axis=1)
+    lost = np.where(erred, np.maximum(-gain, 0), 0).sum(axis=1)
     score = np.log((won + c) / (lost + c))
-    few = np.isfinite(gain).sum(axis=1) < min_errors
-    score[few] = np.nan if few_errors == "nan" else 0.0
-    score[~np.isfinite(token_logprobs).any(axis=1)] = np.nan
+    score[erred.sum(axis=1) < min_errors] = np.nan if few_errors == "nan" else 0.0
+    score[np.isnan(gain).all(axis=1)] = np.nan
     return score
 
 

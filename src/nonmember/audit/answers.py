@@ -11,6 +11,7 @@ from nonmember.audit.scoring import Fetch
 from nonmember.audit.subject import Target
 from nonmember.data.split import Split
 from nonmember.errors import RunError
+from nonmember.evaluation.intervals import mean_interval
 from nonmember.signals.catalogue import ask, extractor
 from nonmember.signals.derive import DERIVED, mean
 from nonmember.signals.store import Store
@@ -55,7 +56,8 @@ def fit(logprobs: str, target: Target, todo: Plan, fetch: Fetch, split: Split) -
     if (target.name, question.whose, extractor(question.name).name) not in todo.answers:
         return None
     loss = -mean(fetch(logprobs))
-    sides = [loss[side & ~np.isnan(loss)] for side in (split.member, ~split.member)]
-    if not all(len(side) for side in sides):
+    sides = [side & ~np.isnan(loss) for side in (split.member, ~split.member)]
+    if not all(side.any() for side in sides):
         raise RunError(f"targets.{target.name}: one side has no text to score; give longer texts")
-    return Fit(*(float(side.mean()) for side in sides))
+    members, non_members = (mean_interval(loss[side], split.group[side]) for side in sides)
+    return Fit(members, non_members, (int(sides[0].sum()), int(sides[1].sum())))

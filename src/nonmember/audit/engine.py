@@ -14,28 +14,43 @@ from nonmember.models.source import Source, locate
 from nonmember.signals.store import Store, note
 from nonmember.training.finetune import fine_tune
 
-Watch = Callable[[Job, float], None]
-"""Told the job at hand and the share of it that is done, from 0 to 1."""
+Watch = Callable[[str, float], None]
+"""Told what is being done and the share of all pending work that is done, from 0 to 1."""
 
 EFFICIENCY = 0.55  # of a matrix product's speed that a whole model reaches, seen on small CPUs
 
 
 def run(jobs: Iterable[Job], store: Store, watch: Watch) -> None:
     """Do every job whose output is not in the store yet."""
+    pending = [job for job in jobs if not store.has(job.address)]
+    total, done = sum(job.work for job in pending), 0.0
     loaded: CausalModel | None = None
-    for job in jobs:
-        if not store.has(job.address):
-            if isinstance(job, Train):
-                loaded = None  # one model in memory at a time
-                _train(job, store, watch)
-            else:
-                wanted = trained(job.model, store) if isinstance(job.model, Train) else job.model
-                model = _at_hand(loaded, wanted)
-                if model is None:
-                    loaded = None
-                    model = loaded = causal.load(wanted, job.where)
-                _query(job, model, store, watch)
-        watch(job, 1.0)
+    for job in pending:
+        watch(job.label, done / total)
+        told = _telling(watch, job, done, total)
+        if isinstance(job, Train):
+            loaded = None  # one model in memory at a time
+            _train(job, store, told)
+        else:
+            wanted = trained(job.model, store) if isinstance(job.model, Train) else job.model
+            model = _at_hand(loaded, wanted)
+            if model is None:
+                loaded = None
+                model = loaded = causal.load(wanted, job.where)
+            _query(job, model, store, told)
+        done += job.work
+
+
+def _telling(watch: Watch, job: Job, before: float, total: float) -> Callable[[int], None]:
+    """Turns tokens of one job into the share of all work."""
+    reached = 0
+
+    def told(tokens: int) -> None:
+        nonlocal reached
+        reached += tokens
+        watch(job.label, (before + job.work * reached / job.tokens) / total)
+
+    return told
 
 
 def seconds(jobs: Sequence[Job]) -> float:
@@ -59,14 +74,8 @@ def _speed(where: Placement) -> float:
     return 2 * rows * inner * columns / min(times) * EFFICIENCY
 
 
-def _train(job: Train, store: Store, watch: Watch) -> None:
-    start, done = time.perf_counter(), 0
-
-    def told(tokens: int) -> None:
-        nonlocal done
-        done += tokens
-        watch(job, done / job.tokens)
-
+def _train(job: Train, store: Store, told: Callable[[int], None]) -> None:
+    start = time.perf_counter()
     with store.writing(job.address) as folder:
         losses = fine_tune(
             job.base,
@@ -78,27 +87,19 @@ def _train(job: Train, store: Store, watch: Watch) -> None:
             scratch=store.scratch(job.address),
             watch=told,
         )
-        note(
-            folder,
-            {
-                **_circumstances(job.where, start),
-                "loss per epoch, nats per token": losses,
-                "recipe": asdict(job.recipe),
-                "seed": job.seed,
-                "records": len(job.encoded),
-                "base": job.base.digest,
-            },
-        )
+        about = {
+            **_circumstances(job.where, start),
+            "loss per epoch, nats per token": losses,
+            "recipe": asdict(job.recipe),
+            "seed": job.seed,
+            "records": len(job.encoded),
+            "base": job.base.digest,
+        }
+        note(folder, about)
 
 
-def _query(job: Query, model: CausalModel, store: Store, watch: Watch) -> None:
-    start, done = time.perf_counter(), 0
-
-    def told(tokens: int) -> None:
-        nonlocal done
-        done += tokens
-        watch(job, done / job.tokens)
-
+def _query(job: Query, model: CausalModel, store: Store, told: Callable[[int], None]) -> None:
+    start = time.perf_counter()
     arrays = job.signal.extract(model, job.encoded, watch=told)
     store.put(job.address, arrays, _circumstances(job.where, start))
 

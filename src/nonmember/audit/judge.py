@@ -1,6 +1,6 @@
 """Scores against the truth: what one target's attacks found, and what that means."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -88,21 +88,17 @@ def _results(
         ids = [subject.candidates.records[i].id for i in np.flatnonzero(np.isnan(own))]
         findings.append(checks.unscored(attack.name, ids))
         try:
-            one, more = result(
-                attack, own, subject.candidates.split, subject.spec, len(target.attacks)
-            )
+            one = result(attack, own, subject.candidates.split, subject.spec, len(target.attacks))
         except UnresolvableError as error:
             findings.append(checks.failed(attack.name, str(error)))
             continue
         suspect = checks.blind_separation if one.blind else checks.inverted
-        findings += [*more, suspect(one.name, one.simultaneous)]
+        findings.append(suspect(one.name, one.simultaneous))
         found.append(one)
     return found, [finding for finding in findings if finding is not None]
 
 
-def result(
-    attack: Attack, scores: Scores, split: Split, spec: Spec, tests: int
-) -> tuple[AttackResult, list[Finding]]:
+def result(attack: Attack, scores: Scores, split: Split, spec: Spec, tests: int) -> AttackResult:
     """Every figure of one attack, of ``tests`` that are judged together.
 
     Raises:
@@ -111,7 +107,7 @@ def result(
     scored = ~np.isnan(scores)
     values, member, group = scores[scored], split.member[scored], split.group[scored]
     ask = spec.evaluation
-    resolvable, findings = _resolvable(attack.name, ask.fpr, int((~member).sum()))
+    resolvable = [fpr for fpr in ask.fpr if (~member).sum() * fpr >= 1]
     replicates = roc.bootstrap(
         values,
         member,
@@ -121,7 +117,7 @@ def result(
         seed=derive(spec.seed, attack.key),
     )
     together = simultaneous(ask.level, tests)
-    found = AttackResult(
+    return AttackResult(
         name=attack.name,
         paper=attack.paper,
         access=access(attack.needs),
@@ -140,22 +136,6 @@ def result(
         histogram=_histogram(values, member),
         blind=attack.family == "blind",
     )
-    return found, findings
-
-
-def _resolvable(
-    name: str, fprs: Sequence[float], outsiders: int
-) -> tuple[list[float], list[Finding]]:
-    """The rates that the sample can carry; a finding, with advice, for each other one."""
-    carried = [fpr for fpr in fprs if outsiders * fpr >= 1]
-    return carried, [
-        checks.small_sample(
-            f"{name}: {outsiders} non-members cannot resolve a false-positive rate of {fpr}; "
-            f"use at least {int(np.ceil(1 / fpr))}, or a larger rate"
-        )
-        for fpr in fprs
-        if fpr not in carried
-    ]
 
 
 def _histogram(scores: Scores, member: np.ndarray) -> Histogram:

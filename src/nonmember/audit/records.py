@@ -67,10 +67,11 @@ class Redraws:
 
 @dataclass(frozen=True)
 class Fit:
-    """Mean loss of the records, nats per token, under one model."""
+    """Mean loss of the scored records of each side, nats per token, under one model."""
 
-    members: float
-    non_members: float
+    members: Interval
+    non_members: Interval
+    counts: tuple[int, int]
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ from nonmember.errors import RunError
 from nonmember.signals.store import Store
 
 Observe = Callable[[Sequence[Job]], AbstractContextManager[Watch]]
+SPEC = "spec.json"
 NOT_COVERED = (
     "Attackers who train their own models: reference-model attacks (LiRA, RMIA) can find more.",
     "Extraction: whether the model can be made to recite a record.",
@@ -44,7 +45,7 @@ def default_store() -> Path:
 @contextmanager
 def unobserved(_pending: Sequence[Job]) -> Iterator[Watch]:
     """An observer that shows nothing."""
-    yield lambda _job, _share: None
+    yield lambda _what, _share: None
 
 
 def audit(spec: Spec, output: Path, store: Store, observe: Observe = unobserved) -> Results:
@@ -59,37 +60,46 @@ def audit(spec: Spec, output: Path, store: Store, observe: Observe = unobserved)
     Raises:
         NonmemberError: something named by the spec cannot be used; raised before any work.
     """
+    check(output, spec)
     subject = inspect(spec)
     claim(output, spec)
     todo = plan(subject)
     with observe([job for job in todo.jobs if not store.has(job.address)]) as watch:
         engine.run(todo.jobs, store, watch)
-    return conclude(subject, todo, store, output)
+        return conclude(subject, todo, store, output, watch)
+
+
+def check(output: Path, spec: Spec) -> None:
+    """Refuse a folder that is not this spec's; what the page shows does not make another spec.
+
+    Raises:
+        RunError: it holds another spec's run, or something that is no run.
+    """
+    path, asked = output / SPEC, spec.model_dump(mode="json")
+    if not path.is_file():
+        if output.exists() and (not output.is_dir() or any(output.iterdir())):
+            raise RunError(f"{output}: holds something that is no run; choose another --output")
+        return
+    try:
+        there = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        raise RunError(f"{path}: damaged; remove {output} or choose another --output") from None
+    parts = [key for key in asked if key != "report" and there.get(key) != asked[key]]
+    if parts:
+        raise RunError(
+            f"{output}: holds the run of another spec (they differ in {', '.join(parts)}); "
+            "choose another --output, or remove it"
+        )
 
 
 def claim(output: Path, spec: Spec) -> None:
-    """Make ``output`` this spec's folder.
-
-    Raises:
-        RunError: it holds another spec's run, or something else.
-    """
-    path, asked = output / "spec.json", spec.model_dump(mode="json")
-    if path.is_file():
-        there = json.loads(path.read_text(encoding="utf-8"))
-        if there != asked:
-            parts = [key for key in asked if there.get(key) != asked[key]]
-            raise RunError(
-                f"{output}: holds the run of another spec (they differ in {', '.join(parts)}); "
-                "choose another --output, or remove it"
-            )
-        return
-    if output.exists() and (not output.is_dir() or any(output.iterdir())):
-        raise RunError(f"{output}: holds something that is no run; choose another --output")
-    (output / "private").mkdir(parents=True, mode=0o700)
-    _write(path, json.dumps(asked, indent=1).encode())
+    """Make ``output`` this spec's folder."""
+    output.mkdir(parents=True, exist_ok=True)
+    (output / "private").mkdir(mode=0o700, exist_ok=True)
+    _write(output / SPEC, json.dumps(spec.model_dump(mode="json"), indent=1).encode())
 
 
-def conclude(subject: Subject, todo: Plan, store: Store, output: Path) -> Results:
+def conclude(subject: Subject, todo: Plan, store: Store, output: Path, watch: Watch) -> Results:
     """Judge every target from the store's answers and write the run folder."""
     table: dict[str, Any] = {
         "record": [record.id for record in subject.candidates.records],
@@ -98,6 +108,7 @@ def conclude(subject: Subject, todo: Plan, store: Store, output: Path) -> Result
     }
     targets, blind = [], BlindScores()
     for target in subject.targets:
+        watch(f"judge {target.name}", 1.0)
         found, scores = judge.judged(target, subject, todo, store, blind)
         targets.append(found)
         table |= {f"{target.name}.{name}": values for name, values in scores.items()}

@@ -4,7 +4,7 @@ import dataclasses
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
@@ -47,7 +47,7 @@ class Data(_Part):
     max_tokens: Annotated[int, Field(ge=2)] = 512
 
     @model_validator(mode="after")
-    def _one_way(self) -> Self:
+    def _one_way(self) -> "Data":
         files, pool = (self.members, self.non_members), (self.pool, self.take)
         if all(files) != any(files) or all(pool) != any(pool) or all(files) == all(pool):
             raise ValueError("give members and non_members (two files), or pool and take")
@@ -73,7 +73,7 @@ class Target(_Part):
     recipe: Annotated[Recipe, BeforeValidator(_recipe)] = Recipe()
 
     @model_validator(mode="after")
-    def _one_way(self) -> Self:
+    def _one_way(self) -> "Target":
         if (self.model is None) == (self.trained_on is None):
             raise ValueError("give model, or trained_on and base")
         if self.trained_on is not None and self.base is None:
@@ -123,7 +123,7 @@ class Spec(_Part):
     report: Report = Report()
 
     @model_validator(mode="after")
-    def _control_records(self) -> Self:
+    def _control_records(self) -> "Spec":
         for name, target in self.targets.items():
             if target.trained_on == "control" and not (self.data.take and self.data.take.control):
                 raise ValueError(

@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from inspect import Parameter, signature
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import TypeAdapter, ValidationError
 
 from nonmember import attacks as _registered  # noqa: F401  (fills the registry)
 from nonmember.attacks.registry import Attack, Family, get, of_families
@@ -93,10 +95,23 @@ def _check_attacks(spec: Spec) -> None:
             "attacks.run: no attack on the model; add one, see `nonmember list attacks`"
         )
     for name, options in spec.attacks.options.items():
-        known = get(name, FAMILIES).options
-        for option in options:
-            if option not in known:
-                raise SpecError(f"attacks.options.{name}: {unknown('option', option, known)}")
+        attack = get(name, FAMILIES)
+        for option, value in options.items():
+            _check_option(attack, option, value)
+
+
+def _check_option(attack: Attack, option: str, value: Any) -> None:
+    where = f"attacks.options.{attack.name}"
+    if option not in attack.options:
+        raise SpecError(f"{where}: {unknown('option', option, attack.options)}")
+    kind = signature(attack.score).parameters[option].annotation
+    if kind is Parameter.empty:
+        return
+    try:
+        TypeAdapter(kind).validate_python(value)
+    except ValidationError as error:
+        said = error.errors()[0]["msg"]
+        raise SpecError(f"{where}.{option}: {said} (got {value!r}); mend it there") from None
 
 
 def _candidates(spec: Spec) -> Candidates:
@@ -223,6 +238,10 @@ def _findings(spec: Spec, candidates: Candidates, targets: Sequence[Target]) -> 
     found = (
         checks.duplicates(copies),
         checks.near_empty(short, FEWEST_TOKENS),
+        *(
+            checks.resolution(fpr, int((~candidates.split.member).sum()))
+            for fpr in spec.evaluation.fpr
+        ),
         checks.truncated(cut, len(ids), max((len(one.ids) for one in encoded), default=0)),
     )
     return tuple(finding for finding in found if finding is not None)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import ceil
 from typing import Literal
 
 from nonmember.evaluation.intervals import Interval
@@ -111,9 +112,23 @@ def not_run(name: str, why: str) -> Finding:
     return Finding("E108", "note", f"{name} did not run: {why}")
 
 
-def small_sample(message: str) -> Finding:
-    """E109: a figure was asked for that the sample cannot carry."""
-    return Finding("E109", "warning", message)
+def resolution(fpr: float, non_members: int) -> Finding | None:
+    """E109: a false-positive rate that so few non-members cannot carry, or hardly."""
+    if non_members * fpr < 1:
+        return Finding(
+            "E109",
+            "warning",
+            f"{non_members} non-members cannot resolve a false-positive rate of {fpr:g}, so none "
+            f"is given; use at least {ceil(1 / fpr)}, or a larger rate",
+        )
+    if non_members * fpr < 10:
+        return Finding(
+            "E109",
+            "note",
+            f"a false-positive rate of {fpr:g} means fewer than ten of {non_members} non-members, "
+            f"so intervals at it are wide; {ceil(10 / fpr)} non-members would narrow them",
+        )
+    return None
 
 
 def failed(name: str, why: str) -> Finding:

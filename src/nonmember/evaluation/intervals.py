@@ -1,11 +1,14 @@
-"""Confidence intervals for proportions and for the area under the ROC curve."""
+"""Confidence intervals for proportions, means and the area under the ROC curve."""
 
 from dataclasses import dataclass
+from math import sqrt
 
 import numpy as np
 from jaxtyping import Float
 from scipy.optimize import brentq
-from scipy.stats import beta, norm
+from scipy.special import betaincinv
+from scipy.stats import norm
+from scipy.stats import t as student
 
 from nonmember.types import Groups, Member
 
@@ -39,8 +42,8 @@ def clopper_pearson(
     """
     tail, size = (1 - level) / 2, trials if worth is None else worth
     fewest, most = hits * size // trials, -(-hits * size // trials)
-    low = 0.0 if fewest == 0 else float(beta.ppf(tail, fewest, size - fewest + 1))
-    high = 1.0 if most == size else float(beta.ppf(1 - tail, most + 1, size - most))
+    low = 0.0 if fewest == 0 else float(betaincinv(fewest, size - fewest + 1, tail))
+    high = 1.0 if most == size else float(betaincinv(most + 1, size - most, 1 - tail))
     return Interval(low, hits / trials, high, level)
 
 
@@ -51,13 +54,26 @@ def newcombe(auc: float, members: int, non_members: int, *, level: float = 0.95)
 
     def distance(theta: float) -> float:
         spread = 1 + half * ((1 - theta) / (2 - theta) + theta / (1 + theta))
-        deviation = np.sqrt(theta * (1 - theta) * spread / (members * non_members))
-        return float(abs(auc - theta) - z * deviation)
+        return abs(auc - theta) - z * sqrt(theta * (1 - theta) * spread / (members * non_members))
 
     edge = 1e-12  # an estimate of 0 or 1 is a root itself, and not the end that is sought
     low = 0.0 if auc <= 0 else brentq(distance, 0.0, min(auc, 1 - edge))
     high = 1.0 if auc >= 1 else brentq(distance, max(auc, edge), 1.0)
     return Interval(float(low), auc, float(high), level)
+
+
+def mean_interval(
+    values: Float[np.ndarray, "n"], group: Groups, *, level: float = 0.95
+) -> Interval:
+    """Student's interval for a mean; records of one group count as one draw."""
+    _, unit = np.unique(group, return_inverse=True)
+    centre, units = float(values.mean()), int(unit.max()) + 1
+    if units < 2:
+        return Interval(-np.inf, centre, np.inf, level)
+    sums = np.bincount(unit, weights=values - centre)
+    error = np.sqrt(np.square(sums).sum() * units / (units - 1)) / len(values)
+    reach = float(student.ppf((1 + level) / 2, units - 1) * error)
+    return Interval(centre - reach, centre, centre + reach, level)
 
 
 def null_standard_error(members: int, non_members: int) -> float:

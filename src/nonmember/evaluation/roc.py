@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
+from scipy.sparse import csr_array
 from scipy.stats import binom
 
 from nonmember.errors import UnresolvableError
@@ -59,10 +60,13 @@ class Tally:
         wins = (self.non_members * (from_above - self.members / 2)).sum(axis=1)
         return wins / (self.members.sum(axis=1) * self.non_members.sum(axis=1))
 
+    def allowed(self, fpr: float) -> Float[np.ndarray, "b"]:
+        """Whole false alarms within ``fpr``; 0.29 of 100 is 29, whatever floating point says."""
+        return np.floor(fpr * self.non_members.sum(axis=1) + 1e-9)
+
     def flagged(self, fpr: float) -> Bool[np.ndarray, "b g"]:
         """Which scores lie strictly above the threshold that flags at most ``fpr``."""
-        alarms = np.cumsum(self.non_members, axis=1)
-        return alarms <= np.floor(fpr * alarms[:, -1:] + 1e-9)
+        return np.cumsum(self.non_members, axis=1) <= self.allowed(fpr)[:, None]
 
     def tpr_at(self, fpr: float) -> Float[np.ndarray, "b"]:
         """Share of members flagged at ``fpr``."""
@@ -98,11 +102,9 @@ def tally(scores: Scores, member: Member, weights: Float[np.ndarray, "b n"] | No
     _refuse_unrankable(scores, member)
     weights = np.ones((1, len(scores))) if weights is None else weights
     place = tied(scores)
-    order = np.argsort(place, kind="stable")
-    starts = np.flatnonzero(np.diff(place[order], prepend=-1))
-    inside = member[order]
-    sides = (np.where(side, weights[:, order], 0) for side in (inside, ~inside))
-    return Tally(*(np.add.reduceat(side, starts, axis=1, dtype=np.float64) for side in sides))
+    cells = np.arange(len(place)), place
+    sides = (csr_array((side.astype(np.float64), cells)) for side in (member, ~member))
+    return Tally(*(weights @ side for side in sides))
 
 
 def curve(scores: Scores, member: Member) -> Curve:
@@ -188,22 +190,22 @@ def tpr_at_fpr(
 
     The interval is for the rate at a *true* false-positive rate of ``fpr``. With ten or
     more expected independent false alarms it is the bootstrap's, the threshold derived anew
-    in each replicate, and at least Clopper-Pearson's; with fewer, order statistics bound the
-    threshold and Clopper-Pearson the rate.
+    in each replicate, and at least Clopper-Pearson's. With fewer, or where scores tie at the
+    threshold, order statistics bound the threshold and Clopper-Pearson the rate.
 
     Raises:
         UnresolvableError: fewer than ``1 / fpr`` non-members, or fpr outside (0, 1).
     """
-    members, outsiders = int(member.sum()), int((~member).sum())
-    _refuse_unresolvable(fpr, outsiders)
     counts, worth = tally(scores, member), replicates.worth
-    low, high = (
-        percentile(replicates.tpr[fpr], level)
-        if worth[1] * fpr >= 10
-        else _order_statistics(counts, worth, fpr, level)
-    )
+    members, outsiders = int(member.sum()), int((~member).sum())
+    _refuse_unresolvable(counts, fpr)
     flagged = counts.flagged(fpr)
     found, alarms = int(counts.members[flagged].sum()), int(counts.non_members[flagged].sum())
+    low, high = (
+        percentile(replicates.tpr[fpr], level)
+        if worth[1] * fpr >= 10 and alarms == counts.allowed(fpr)[0]
+        else _order_statistics(counts, worth, fpr, level)
+    )
     tpr = clopper_pearson(found, members, worth=worth[0], level=level)
     return TprAtFpr(
         fpr,
@@ -214,12 +216,12 @@ def tpr_at_fpr(
     )
 
 
-def _refuse_unresolvable(fpr: float, outsiders: int) -> None:
+def _refuse_unresolvable(counts: Tally, fpr: float) -> None:
     if not 0 < fpr < 1:
         raise UnresolvableError(f"tpr_at_fpr: fpr={fpr} is no rate; use a number between 0 and 1")
-    if np.floor(fpr * outsiders + 1e-9) < 1:
+    if counts.allowed(fpr)[0] < 1:
         raise UnresolvableError(
-            f"tpr_at_fpr: {outsiders} non-members cannot resolve fpr={fpr}; "
+            f"tpr_at_fpr: {counts.non_members.sum():.0f} non-members cannot resolve fpr={fpr}; "
             f"use at least {int(np.ceil(1 / fpr))}, or a larger fpr"
         )
 
@@ -227,15 +229,18 @@ def _refuse_unresolvable(fpr: float, outsiders: int) -> None:
 def _order_statistics(
     counts: Tally, worth: tuple[int, int], fpr: float, level: float
 ) -> tuple[float, float]:
-    """Bounds valid for any distribution: the threshold lies between two non-members' scores."""
+    """Bounds valid for any distribution, ties included.
+
+    The lowest threshold that truly flags at most ``fpr`` lies between two non-members' scores,
+    at ranks that bound a binomial count; members strictly above either bound the rate there.
+    """
     quarter = (1 - level) / 4
     alarms, found = np.cumsum(counts.non_members[0]), np.cumsum(counts.members[0])
     fewest, most = binom.ppf([quarter, 1 - quarter], worth[1], fpr)
     each = alarms[-1] / worth[1]
-    above_high = found[alarms < fewest * each].max(initial=0)  # strictly above the fewest-th
-    above_low = found[: np.searchsorted(alarms, (most + 1) * each) + 1].max(initial=0)
+    above = (found[alarms < rank * each].max(initial=0) for rank in (fewest, most + 1))
     low, high = (
         clopper_pearson(int(hits), int(found[-1]), worth=worth[0], level=1 - 2 * quarter)
-        for hits in (above_high, above_low)
+        for hits in above
     )
     return low.low, high.high

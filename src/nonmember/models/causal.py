@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from nonmember.errors import ModelError
-from nonmember.models import gguf
+from nonmember.errors import ModelError, SpecError
+from nonmember.models import folder, gguf
 from nonmember.models.source import Source
 
 PROBE = 8  # positions on which the split model is compared with the whole one
@@ -28,7 +28,7 @@ def placement(device: str = "auto", precision: str = "auto") -> Placement:
     """bfloat16 where the hardware multiplies it natively, float32 elsewhere; CUDA where present."""
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
-    where = torch.device(device)
+    where = _device(device)
     if precision != "auto":
         return Placement(where, {"float32": torch.float32, "bfloat16": torch.bfloat16}[precision])
     if where.type == "cuda":
@@ -37,6 +37,16 @@ def placement(device: str = "auto", precision: str = "auto") -> Placement:
         able = torch.cpu.get_capabilities()
         native = bool(able.get("avx512_bf16") or able.get("amx_bf16"))
     return Placement(where, torch.bfloat16 if native else torch.float32)
+
+
+def _device(name: str) -> torch.device:
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise SpecError(f"device {name!r}: PyTorch knows none such; give cpu or cuda") from None
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise SpecError(f"device {name!r}: PyTorch finds no CUDA on this machine; give cpu")
+    return device
 
 
 @dataclass(frozen=True)
@@ -64,7 +74,7 @@ class CausalModel:
         return int(_causal(self.network).get_output_embeddings().weight.shape[0])
 
     def hidden(self, ids: Tensor) -> Tensor:
-        """Last hidden states (b t d) of right-padded ids (b t); padding comes after and is not seen."""
+        """Last hidden states (b t d) of ids (b t); padding on the right is not seen."""
         with self._adapters():
             return hidden_states(self.network, ids)
 
@@ -75,8 +85,9 @@ class CausalModel:
                 return output_logits(self.network, hidden)
         with _float32_sums(self.head.device, hidden.dtype):
             logits = torch.mm(hidden.float(), self.head.T, out=out)
-        bias = _causal(self.network).get_output_embeddings().bias
-        return _scaled(logits if bias is None else logits.add_(bias), _causal(self.network).config)
+        inner = _causal(self.network)
+        bias = inner.get_output_embeddings().bias
+        return _scaled(logits if bias is None else logits.add_(bias.detach()), inner.config)
 
     def _adapters(self) -> Any:
         return nullcontext() if self.adapted else self.network.disable_adapter()
@@ -99,11 +110,10 @@ def load(source: Source, where: Placement) -> CausalModel:
     Raises:
         ModelError: the files do not hold a causal language model that can be read exactly.
     """
-    network, tokenizer = _read(source, where)
-    network = network.to(where.device).eval()
-    embeddings = _causal(network).get_output_embeddings()
-    plain = type(embeddings) is nn.Linear
-    head = embeddings.weight.detach().float() if plain else None
+    tokenizer = load_tokenizer(source)
+    network = _network(source, where).to(where.device).eval()
+    output = _causal(network).get_output_embeddings()
+    head = output.weight.detach().float() if type(output) is nn.Linear else None
     model = CausalModel(source, network, tokenizer, head)
     _check(model)
     return model
@@ -118,65 +128,31 @@ def base_of(model: CausalModel) -> CausalModel:
 
 def load_tokenizer(source: Source) -> Any:
     """The tokenizer alone; an adapter without one uses its base's."""
-    from transformers import AutoTokenizer
-
     if source.kind == "gguf":
         return gguf.read_tokenizer(source.path)
-    own = any(source.path.glob("tokenizer*.json"))
-    if source.base is not None and not own:
+    if source.base is not None and not any(source.path.glob("tokenizer*.json")):
         return load_tokenizer(source.base)
-    try:
-        return AutoTokenizer.from_pretrained(source.path, local_files_only=True)
-    except (OSError, ValueError, KeyError) as error:
-        raise ModelError(
-            f"{source.name}: no readable tokenizer in it ({_first(error)}); save it there"
-        ) from None
+    return folder.read_tokenizer(source)
 
 
 def context_length(source: Source) -> int | None:
     """The most positions the model can attend to, if its configuration says."""
-    from transformers import AutoConfig
-
     if source.base is not None:
         return context_length(source.base)
-    if source.kind == "gguf":
-        return gguf.read_context(source.path)
-    config = AutoConfig.from_pretrained(source.path, local_files_only=True)
-    return getattr(config, "max_position_embeddings", None) or getattr(config, "n_positions", None)
+    return gguf.read_context(source.path) if source.kind == "gguf" else folder.read_context(source)
 
 
-def _read(source: Source, where: Placement) -> tuple[Any, Any]:
-    from peft import PeftModel
-    from transformers import AutoModelForCausalLM
+def save(network: Any, tokenizer: Any, place: Path) -> None:
+    """Write a model or adapter as transformers and peft read it: safetensors and JSON."""
+    folder.write(network, tokenizer, place)
 
+
+def _network(source: Source, where: Placement) -> Any:
     if source.kind == "gguf":
         return gguf.read(source.path, where.dtype)
-    tokenizer = load_tokenizer(source)
-    try:
-        if source.base is not None:
-            below, _ = _read(source.base, where)
-            return PeftModel.from_pretrained(below, str(source.path)), tokenizer
-        with _quiet():
-            network = AutoModelForCausalLM.from_pretrained(
-                source.path, dtype=where.dtype, local_files_only=True
-            )
-        return network, tokenizer
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
-        raise ModelError(f"{source.name}: cannot be loaded ({_first(error)})") from None
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Without transformers' own progress bars: the audit shows one of its own."""
-    from transformers.utils import logging
-
-    shown = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if shown:
-            logging.enable_progress_bar()
+    if source.base is not None:
+        return folder.read_adapter(source, _network(source.base, where))
+    return folder.read(source, where.dtype)
 
 
 @contextmanager
@@ -217,20 +193,11 @@ def _check(model: CausalModel) -> None:
     ids = torch.arange(PROBE, device=model.device)[None] % model.vocabulary
     whole = model.network(input_ids=ids, use_cache=False).logits[0].float()
     split = model.logits(model.hidden(ids)[0])
-    slack = 0.03 * float(whole.abs().max()) if whole.isfinite().all() else 0.0
-    if not torch.allclose(whole, split, rtol=0, atol=slack + 1e-3):
+    share = 1e-3 if model.network.dtype == torch.float32 else 0.03
+    slack = share * float(whole.abs().max()) if whole.isfinite().all() else 0.0
+    if whole.shape != split.shape or not torch.allclose(whole, split, rtol=0, atol=slack + 1e-3):
         kind = type(_causal(model.network)).__name__
         raise ModelError(
             f"{model.source.name}: the logits of {kind} are not its head's output, or not finite; "
             "this architecture cannot be audited yet"
         )
-
-
-def _first(error: Exception) -> str:
-    return str(error).strip().splitlines()[0][:200]
-
-
-def save(network: Any, tokenizer: Any, folder: Path) -> None:
-    """Write a model or adapter as transformers and peft read it: safetensors and JSON."""
-    network.save_pretrained(folder, safe_serialization=True)
-    tokenizer.save_pretrained(folder)

@@ -1,16 +1,18 @@
 """Llama models with a byte-level tokenizer, read from a GGUF file into transformers."""
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import gguf
 import numpy as np
 import torch
-from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
+from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, processors
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from nonmember.errors import ModelError
-from nonmember.models.source import open_gguf
+from nonmember.models.source import Header, Packed, open_gguf
 
 MODULES = {
     "attn_norm": "input_layernorm",
@@ -29,82 +31,112 @@ TOP = {
     "output": "lm_head.weight",
 }
 CONTROL = 3  # GGUF's token type of special tokens
+INSTEAD = "give a folder with safetensors weights instead"
 
 
-def read(path: Path, dtype: torch.dtype) -> tuple[LlamaForCausalLM, PreTrainedTokenizerFast]:
-    """The model, dequantised to ``dtype``, and its tokenizer.
+def read(path: Path, dtype: torch.dtype) -> LlamaForCausalLM:
+    """The model, dequantised to ``dtype``.
 
     Raises:
-        ModelError: another architecture or another kind of tokenizer.
+        ModelError: another architecture, or not all of one.
     """
-    reader = open_gguf(path)
-    fields = _fields(reader)
-    config = _config(path, fields, {tensor.name for tensor in reader.tensors})
-    weights = {}
-    for tensor in reader.tensors:
-        name, array = _named(
-            tensor.name, gguf.quants.dequantize(tensor.data, tensor.tensor_type), config
-        )
-        weights[name] = torch.from_numpy(np.array(array, dtype=np.float32)).to(dtype)
+    header = open_gguf(path)
+    with _whole(path):
+        config = _config(path, header)
     # On the meta device nothing is initialised; rotary tables are made below, on the real one.
     with torch.device("meta"):
         network = LlamaForCausalLM(config)
-    network.load_state_dict(weights, strict=False, assign=True)
+    try:
+        weights = {
+            _name(path, one.name): _restored(one, config).to(dtype) for one in header.tensors
+        }
+        surplus = network.load_state_dict(weights, strict=False, assign=True).unexpected_keys
+    except (RuntimeError, ValueError) as error:
+        flaw = str(error).strip().splitlines()[-1].strip()
+        raise ModelError(f"{path}: its tensors do not fit its header ({flaw}); {INSTEAD}") from None
+    if surplus:
+        raise ModelError(f"{path}: its header tells of no {surplus[0]}; it is not a whole model")
     network.model.rotary_emb = type(network.model.rotary_emb)(config)
     network.tie_weights()
     left = [name for name, parameter in network.named_parameters() if parameter.is_meta]
     if left:
         raise ModelError(f"{path}: the file lacks {', '.join(left[:3])}; it is not a whole model")
-    return network.eval(), _tokenizer(path, fields)
+    return network.eval()
 
 
 def read_tokenizer(path: Path) -> PreTrainedTokenizerFast:
-    """The tokenizer alone."""
-    return _tokenizer(path, _fields(open_gguf(path)))
+    """The tokenizer.
+
+    Raises:
+        ModelError: another kind than SmolLM's.
+    """
+    with _whole(path):
+        return _tokenizer(path, open_gguf(path).fields)
 
 
 def read_context(path: Path) -> int | None:
     """The most positions the model can attend to, if the file says."""
-    field = open_gguf(path).fields.get("llama.context_length")
-    return int(field.contents()) if field else None
+    return open_gguf(path).fields.get("llama.context_length")
 
 
-def _fields(reader: gguf.GGUFReader) -> dict[str, Any]:
-    return {key: field.contents() for key, field in reader.fields.items()}
+@contextmanager
+def _whole(path: Path) -> Iterator[None]:
+    """Say which entry a header lacks."""
+    try:
+        yield
+    except KeyError as missing:
+        raise ModelError(f"{path}: the file lacks {missing}; it is not a whole model") from None
 
 
-def _config(path: Path, fields: dict[str, Any], tensors: set[str]) -> LlamaConfig:
+def _config(path: Path, header: Header) -> LlamaConfig:
+    fields = header.fields
     if fields.get("general.architecture") != "llama":
         raise ModelError(
             f"{path}: architecture {fields.get('general.architecture')!r}; only llama is read "
-            "from GGUF: give a folder with safetensors weights instead"
+            f"from GGUF: {INSTEAD}"
         )
+    if fields.get("llama.rope.scaling.type", "none") != "none":
+        raise ModelError(f"{path}: scaled rotary positions are not read from GGUF; {INSTEAD}")
+    heads = fields["llama.attention.head_count"]
     return LlamaConfig(
         vocab_size=len(fields["tokenizer.ggml.tokens"]),
         hidden_size=fields["llama.embedding_length"],
         intermediate_size=fields["llama.feed_forward_length"],
         num_hidden_layers=fields["llama.block_count"],
-        num_attention_heads=fields["llama.attention.head_count"],
-        num_key_value_heads=fields["llama.attention.head_count_kv"],
+        num_attention_heads=heads,
+        num_key_value_heads=fields.get("llama.attention.head_count_kv", heads),
+        head_dim=fields.get("llama.attention.key_length"),
         max_position_embeddings=fields["llama.context_length"],
         rms_norm_eps=fields["llama.attention.layer_norm_rms_epsilon"],
-        rope_parameters={"rope_type": "default", "rope_theta": fields["llama.rope.freq_base"]},
-        tie_word_embeddings="output.weight" not in tensors,
+        rope_parameters={
+            "rope_type": "default",
+            "rope_theta": fields.get("llama.rope.freq_base", 10000.0),
+        },
+        tie_word_embeddings=all(tensor.name != "output.weight" for tensor in header.tensors),
         bos_token_id=fields.get("tokenizer.ggml.bos_token_id"),
         eos_token_id=fields.get("tokenizer.ggml.eos_token_id"),
         architectures=["LlamaForCausalLM"],
     )
 
 
-def _named(name: str, array: np.ndarray, config: LlamaConfig) -> tuple[str, np.ndarray]:
-    parts = name.split(".")
-    if parts[0] != "blk":
-        return TOP[parts[0]], array
-    module = parts[2]
-    if module in ("attn_q", "attn_k"):
-        heads = config.num_attention_heads if module == "attn_q" else config.num_key_value_heads
-        array = _unpermuted(array, heads)
-    return f"model.layers.{parts[1]}.{MODULES[module]}.weight", array
+def _name(path: Path, name: str) -> str:
+    """What transformers calls the tensor."""
+    match name.removesuffix(".weight").split("."):
+        case [top] if top in TOP:
+            return TOP[top]
+        case ["blk", number, module] if module in MODULES:
+            return f"model.layers.{number}.{MODULES[module]}.weight"
+    raise ModelError(f"{path}: its tensor {name} is no plain llama's; {INSTEAD}")
+
+
+def _restored(tensor: Packed, config: LlamaConfig) -> torch.Tensor:
+    """The tensor in float32, its rows in transformers' order."""
+    array = gguf.quants.dequantize(tensor.bytes(), tensor.form)
+    if tensor.name.endswith("attn_q.weight"):
+        array = _unpermuted(array, config.num_attention_heads)
+    elif tensor.name.endswith("attn_k.weight"):
+        array = _unpermuted(array, config.num_key_value_heads)
+    return torch.from_numpy(np.array(array, dtype=np.float32))
 
 
 def _unpermuted(array: np.ndarray, heads: int) -> np.ndarray:
@@ -114,7 +146,7 @@ def _unpermuted(array: np.ndarray, heads: int) -> np.ndarray:
     return pairs.swapaxes(1, 2).reshape(rows, columns)
 
 
-def _tokenizer(path: Path, fields: dict[str, Any]) -> PreTrainedTokenizerFast:
+def _tokenizer(path: Path, fields: Mapping[str, Any]) -> PreTrainedTokenizerFast:
     if fields["tokenizer.ggml.model"] != "gpt2" or fields.get("tokenizer.ggml.pre") != "smollm":
         raise ModelError(
             f"{path}: tokenizer {fields['tokenizer.ggml.model']!r}/"
@@ -122,6 +154,23 @@ def _tokenizer(path: Path, fields: dict[str, Any]) -> PreTrainedTokenizerFast:
             "give a folder with tokenizer.json instead"
         )
     tokens = fields["tokenizer.ggml.tokens"]
+    named = {
+        role: tokens[fields[f"tokenizer.ggml.{key}_token_id"]]
+        for role, key in (
+            ("bos_token", "bos"),
+            ("eos_token", "eos"),
+            ("unk_token", "unknown"),
+            ("pad_token", "padding"),
+        )
+        if f"tokenizer.ggml.{key}_token_id" in fields
+    }
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=_backend(fields, tokens), **named)
+    tokenizer.chat_template = fields.get("tokenizer.chat_template")
+    return tokenizer
+
+
+def _backend(fields: Mapping[str, Any], tokens: list[str]) -> Tokenizer:
+    """Byte-level BPE that cuts digits one by one, as SmolLM's."""
     merges = [tuple(merge.split(" ")) for merge in fields["tokenizer.ggml.merges"]]
     backend = Tokenizer(
         models.BPE(vocab={token: i for i, token in enumerate(tokens)}, merges=merges)
@@ -140,16 +189,9 @@ def _tokenizer(path: Path, fields: dict[str, Any]) -> PreTrainedTokenizerFast:
         if k == CONTROL
     ]
     backend.add_special_tokens(special)
-    named = {
-        role: tokens[fields[f"tokenizer.ggml.{key}_token_id"]]
-        for role, key in (
-            ("bos_token", "bos"),
-            ("eos_token", "eos"),
-            ("unk_token", "unknown"),
-            ("pad_token", "padding"),
+    if fields.get("tokenizer.ggml.add_bos_token"):
+        first = fields["tokenizer.ggml.bos_token_id"]
+        backend.post_processor = processors.TemplateProcessing(
+            single=[tokens[first], "$A"], special_tokens=[(tokens[first], first)]
         )
-        if f"tokenizer.ggml.{key}_token_id" in fields
-    }
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend, **named)
-    tokenizer.chat_template = fields.get("tokenizer.chat_template")
-    return tokenizer
+    return backend

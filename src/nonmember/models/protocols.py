@@ -1,11 +1,12 @@
 """All that the rest of the library may assume of a model."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
 
+@runtime_checkable
 class LanguageModel(Protocol):
     """A causal language model split where its memory explodes: before the vocabulary.
 

@@ -3,13 +3,14 @@
 import hashlib
 import importlib.util
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
 import gguf
+import numpy as np
 from safetensors import safe_open
 
 from nonmember.errors import ModelError, unknown
@@ -33,14 +34,16 @@ PACKAGED = {
 }
 WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
 ADAPTER_WEIGHTS = ("adapter_model.safetensors", "adapter_model.bin")
+"""Patterns of weight files, the form that is read first; the other is not looked at then."""
 SETTINGS = (
     "config.json",
     "adapter_config.json",
     "tokenizer*.json",
     "special_tokens_map.json",
-    "vocab.json",
+    "added_tokens.json",
+    "vocab*",
     "merges.txt",
-    "tokenizer.model",
+    "*.model",
     "chat_template*",
     "*.index.json",
 )
@@ -92,17 +95,55 @@ def locate(name: str, *, base: str | None = None) -> Source:
     )
 
 
-@lru_cache(maxsize=2)
-def open_gguf(path: Path) -> gguf.GGUFReader:
-    """A GGUF file's header and mapped tensors; reading its vocabulary takes seconds, so once.
+@dataclass(frozen=True)
+class Packed:
+    """A tensor of a GGUF file: its form, and where its bytes are."""
+
+    path: Path
+    name: str
+    form: gguf.GGMLQuantizationType
+    elements: int
+    place: int
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+
+    def bytes(self) -> np.ndarray:
+        """Mapped from the file for as long as the array lives."""
+        return np.memmap(self.path, self.dtype, "r", self.place, self.shape)
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a GGUF file says of its model, its tokenizer and its tensors."""
+
+    fields: Mapping[str, Any]
+    tensors: tuple[Packed, ...]
+
+
+def open_gguf(path: Path) -> Header:
+    """The header of a GGUF file; reading its vocabulary takes seconds, so once per version of it.
 
     Raises:
         ModelError: it is no readable GGUF file.
     """
     try:
-        return gguf.GGUFReader(path)
-    except (ValueError, IndexError, KeyError, OSError) as error:
+        facts = path.stat()
+        return _header(path.absolute(), facts.st_size, facts.st_mtime_ns)
+    except Exception as error:  # whatever a parser meets in foreign bytes
         raise ModelError(f"{path}: not a readable GGUF file ({error}); copy it again") from None
+
+
+@lru_cache(maxsize=2)
+def _header(path: Path, _size: int, _modified: int) -> Header:
+    """Copied out of the reader, which holds an object per word and the whole file in memory."""
+    reader = gguf.GGUFReader(path)
+    tensors = []
+    for one in reader.tensors:
+        place, packed = one.data_offset, one.data
+        kind, elements = one.tensor_type, int(one.n_elements)
+        tensors.append(Packed(path, one.name, kind, elements, place, packed.dtype, packed.shape))
+    fields = {key: field.contents() for key, field in reader.fields.items()}
+    return Header(fields, tuple(tensors))
 
 
 def digest(*parts: bytes | str) -> str:
@@ -123,14 +164,14 @@ def _packaged_file(name: str) -> Path:
 
 
 def _gguf(name: str, path: Path) -> Source:
-    reader = open_gguf(path)
-    stored = [tensor.tensor_type.name for tensor in reader.tensors]
+    tensors = open_gguf(path).tensors
+    stored = [tensor.form.name for tensor in tensors]
     forms = sorted(
         {form for form in stored if form not in ("F32", "F16", "BF16")}, key=stored.count
     )
-    count = sum(int(tensor.n_elements) for tensor in reader.tensors)
+    count = sum(tensor.elements for tensor in tensors)
     quantised = f"{forms[-1]} ({_bits(forms[-1])})" if forms else None
-    return Source(name, "gguf", path, _digest_files([path]), count, None, quantised)
+    return Source(name, "gguf", path, digest(_hash(path)), count, None, quantised)
 
 
 def _bits(form: str) -> str:
@@ -138,7 +179,8 @@ def _bits(form: str) -> str:
 
 
 def _folder(name: str, path: Path) -> Source:
-    weights = _files(path, WEIGHTS)
+    _json(path / "config.json")
+    weights = _weights(path, WEIGHTS)
     if not weights:
         raise ModelError(f"{name}: no *.safetensors weights in it; save the model there first")
     return Source(
@@ -147,15 +189,8 @@ def _folder(name: str, path: Path) -> Source:
 
 
 def _adapter(name: str, path: Path, base: str | None) -> Source:
-    settings = _json(path / "adapter_config.json")
-    recorded = str(settings.get("base_model_name_or_path") or "")
-    try:
-        below = locate(base or recorded)
-    except ModelError as error:
-        raise ModelError(
-            f"{name}: its base model is needed: {error}; name it with --base"
-        ) from None
-    weights = _files(path, ADAPTER_WEIGHTS)
+    below = _below(name, path, base)
+    weights = _weights(path, ADAPTER_WEIGHTS)
     if not weights:
         raise ModelError(
             f"{name}: no adapter_model.safetensors in it; save the adapter there first"
@@ -172,16 +207,42 @@ def _adapter(name: str, path: Path, base: str | None) -> Source:
     )
 
 
+def _below(name: str, path: Path, base: str | None) -> Source:
+    """The model that an adapter was trained on: the one given, else the one it records."""
+    recorded = _json(path / "adapter_config.json").get("base_model_name_or_path")
+    wanted = base or recorded
+    if not isinstance(wanted, str) or not wanted:
+        raise ModelError(f"{name}: an adapter that records no base model; name it with --base")
+    if (Path(wanted).expanduser() / "adapter_config.json").is_file():
+        raise ModelError(
+            f"{name}: its base {wanted} is an adapter too; merge that into its own base first, "
+            "and name the result with --base"
+        )
+    try:
+        return locate(wanted)
+    except ModelError as error:
+        raise ModelError(
+            f"{name}: its base model is needed: {error}; name it with --base"
+        ) from None
+
+
+def _weights(path: Path, forms: Iterable[str]) -> list[Path]:
+    """The weight files of the first form that there is, as transformers and peft choose."""
+    return next((found for form in forms if (found := _files(path, [form]))), [])
+
+
 def _files(path: Path, patterns: Iterable[str]) -> list[Path]:
-    return sorted({file for pattern in patterns for file in path.glob(pattern)})
+    found = {file for pattern in patterns for file in path.glob(pattern) if file.is_file()}
+    return sorted(found)
 
 
 def _digest_files(files: Iterable[Path]) -> str:
-    parts: list[str] = []
-    for file in files:
-        with file.open("rb") as stream:
-            parts += [file.name, hashlib.file_digest(stream, "sha256").hexdigest()]
-    return digest(*parts)
+    return digest(*(part for file in files for part in (file.name, _hash(file))))
+
+
+def _hash(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _count(weights: Iterable[Path]) -> int:

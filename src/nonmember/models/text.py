@@ -111,7 +111,7 @@ def _render(
         ) from None
     if not straight:
         raise DataError(
-            f"{where}: the chat template rewrites earlier turns, so the trained tokens cannot be told; "
-            "give chats of one exchange"
+            f"{where}: the chat template rewrites earlier turns, so that the trained tokens cannot "
+            "be told; give chats of one exchange"
         )
     return whole, spans

@@ -6,6 +6,7 @@ target was fine-tuned from, ``known_`` of records whose membership the attacker 
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from importlib.metadata import entry_points
 from inspect import signature
 from typing import Literal, TypeVar
@@ -43,6 +44,7 @@ class Question:
 
 
 SIGNALS: dict[str, Signal] = {}
+PREFIXES = ("known_", "base_")
 FACTS = ("texts", "member")
 """Known without asking anyone: what the candidates are, and (of known records only) the truth."""
 
@@ -52,25 +54,36 @@ def signal(*, provides: Mapping[str, Access], version: int = 1) -> Callable[[F],
 
     It takes a model and encoded records and returns the arrays it ``provides``, each of
     shape (n t), right-padded with NaN.
+
+    Raises:
+        SpecError: its name, or that of an array, is taken or begins as if it said whose it is.
     """
 
     def register(fn: F) -> F:
-        for name in provides:
-            taken = [other.name for other in SIGNALS.values() if name in other.provides]
-            if taken:
-                raise SpecError(
-                    f"signal {name!r} is already provided by {taken[0]!r}; rename yours"
-                )
+        _refuse_taken(fn.__name__, provides)
         SIGNALS[fn.__name__] = Signal(fn.__name__, fn, dict(provides), version)
         return fn
 
     return register
 
 
+def _refuse_taken(name: str, arrays: Iterable[str]) -> None:
+    if name in SIGNALS:
+        raise SpecError(f"signal {name!r} is already registered; rename yours")
+    taken = dict.fromkeys(DERIVED, "is already derived from others")
+    taken |= dict.fromkeys(FACTS, "is already known without asking")
+    for other in SIGNALS.values():
+        taken |= dict.fromkeys(other.provides, f"is already provided by {other.name!r}")
+    for array in arrays:
+        if array in taken or array.startswith(PREFIXES):
+            reason = taken.get(array, "says whose it is, which is for whoever asks")
+            raise SpecError(f"signal {array!r} {reason}; rename yours")
+
+
 def load_plugins() -> None:
     """Import third parties' signals, so that they register themselves."""
     for point in entry_points(group="nonmember.signals"):
-        point.load()
+        import_module(point.module)
 
 
 def ask(name: str) -> Question:
@@ -83,9 +96,12 @@ def ask(name: str) -> Question:
     rest = name.removeprefix("known_")
     whose: Whose = "base" if rest.startswith("base_") else "target"
     rest = rest.removeprefix("base_")
-    every = {*FACTS, *DERIVED, *(array for s in SIGNALS.values() for array in s.provides)}
-    if rest not in every or (rest == "member" and not known):
-        raise SpecError(unknown("signal", name, every - {"member"}))
+    every = {*DERIVED, *(array for s in SIGNALS.values() for array in s.provides)}
+    if whose == "target":
+        every.update(FACTS if known else ("texts",))
+    if rest not in every:
+        prefix = name.removesuffix(rest)
+        raise SpecError(unknown("signal", name, (prefix + array for array in every)))
     return Question(rest, whose, known)
 
 

@@ -57,18 +57,15 @@ def windows_of(
 ) -> tuple[Float[np.ndarray, "n t"], Int[np.ndarray, "n"]]:
     """Sums over sliding windows, and the width each row used: ``width``, or T where shorter.
 
-    Entry (i, j) is the sum over the window beginning at token j; NaN where it would pass
-    the end of the text or hold an unscored token.
+    Entry (i, j) is the sum over the window beginning at the j-th scored token; NaN where it
+    would pass the last one. Unscored tokens in the midst of a text are closed up.
     """
-    valid = ~np.isnan(values)
-    used = np.clip(valid.sum(axis=1), 1, width)
+    unscored = np.isnan(values)
+    tokens = np.take_along_axis(values, np.argsort(unscored, axis=1, kind="stable"), axis=1)
+    total = np.pad(np.nancumsum(tokens, axis=1, dtype=float), ((0, 0), (1, 0)))
+    lengths = (~unscored).sum(axis=1)
+    used = np.clip(lengths, 1, width)
     ends = np.arange(values.shape[1]) + used[:, None]
-    inside = ends <= values.shape[1]
-    total, counts = (
-        np.pad(np.cumsum(part, axis=1), ((0, 0), (1, 0)))
-        for part in (np.where(valid, values, 0.0), valid)
-    )
     last = np.minimum(ends, values.shape[1])
     sums = np.take_along_axis(total, last, axis=1) - total[:, :-1]
-    full = np.take_along_axis(counts, last, axis=1) - counts[:, :-1] == used[:, None]
-    return np.where(inside & full, sums, np.nan), used
+    return np.where(ends <= lengths[:, None], sums, np.nan), used

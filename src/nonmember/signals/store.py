@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
@@ -36,16 +37,14 @@ class Store:
 
     def scratch(self, address: str) -> Path:
         """A folder for work in progress on ``address``, kept over interruptions."""
-        path = self.root / "unfinished" / address
-        path.mkdir(parents=True, exist_ok=True, mode=0o700)
-        return path
+        return self._private("unfinished", address)
 
     @contextmanager
     def writing(self, address: str) -> Iterator[Path]:
         """A folder to write into; it becomes the output when the block ends without error."""
         target = self.folder(address)
-        target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        part = Path(tempfile.mkdtemp(prefix=f".{address}-", dir=target.parent))
+        beside = self._private(target.parent.name)
+        part = Path(tempfile.mkdtemp(prefix=f".{address}-", dir=beside))
         try:
             yield part
             _sync(part)
@@ -74,21 +73,32 @@ class Store:
         path = self.folder(address) / f"{name}.npy"
         try:
             return np.load(path, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
-            raise RunError(
-                f"{path}: damaged or missing ({error}); delete the folder {path.parent} and run again"
-            ) from None
+        except (OSError, ValueError, EOFError, TokenError) as error:  # as the damage has it
+            raise _unreadable(path, error) from None
 
     def provenance(self, address: str) -> dict[str, Any]:
         """What was recorded of how an output came about."""
         path = self.folder(address) / "provenance.json"
         try:
             found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, json.JSONDecodeError) as error:
-            raise RunError(
-                f"{path}: damaged or missing ({error}); delete the folder {path.parent} and run again"
-            ) from None
+        except (OSError, ValueError) as error:
+            raise _unreadable(path, error) from None
         return found
+
+    def _private(self, *below: str) -> Path:
+        """A folder below the root. Made one by one: ``mkdir`` sets the mode of the last only."""
+        path = self.root
+        path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for name in below:
+            path = path / name
+            path.mkdir(exist_ok=True, mode=0o700)
+        return path
+
+
+def _unreadable(path: Path, error: Exception) -> RunError:
+    return RunError(
+        f"{path}: damaged or missing ({error}); delete the folder {path.parent} and run again"
+    )
 
 
 def note(folder: Path, about: Mapping[str, Any]) -> None:

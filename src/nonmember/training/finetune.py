@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from nonmember.errors import ModelError
 from nonmember.models import causal
 from nonmember.models.source import Source
 from nonmember.models.text import Encoded, collate
@@ -30,9 +32,16 @@ def fine_tune(
 
     Returns:
         The mean training loss of each epoch, nats per token.
+
+    Raises:
+        DataError: no record has a token to train on.
+        ModelError: ``base`` cannot be loaded, or is itself an adapter.
     """
-    model = causal.load(base, where)
-    network = model.network.requires_grad_(True)
+    if base.base is not None:
+        raise ModelError(
+            f"{base.name}: an adapter cannot be trained further; merge it into a folder first"
+        )
+    network, tokenizer = _loaded(base, where)
     if recipe.method == "lora":
         network = add_adapter(network.requires_grad_(False), base, recipe, seed=seed)
 
@@ -43,5 +52,11 @@ def fine_tune(
         return cross_entropy(logits, targets, reduction="sum"), len(targets)
 
     losses = fit(network, loss, encoded, recipe, seed=seed, scratch=scratch, watch=watch)
-    causal.save(network, model.tokenizer, folder)
+    causal.save(network, tokenizer, folder)
     return losses
+
+
+def _loaded(base: Source, where: causal.Placement) -> tuple[Any, Any]:
+    """Network and tokenizer, without the float32 copy of the head that scoring keeps."""
+    model = causal.load(base, where)
+    return model.network.requires_grad_(True), model.tokenizer

@@ -7,15 +7,17 @@ weights: at usual learning rates most updates of a bfloat16 weight round to noth
 import json
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
+from torch.linalg import vector_norm
 
 from nonmember.errors import DataError
 from nonmember.models.text import Encoded
@@ -65,10 +67,11 @@ def fit(
         encoded: the training records.
         recipe: the settings.
         seed: of the order of records and of dropout.
-        scratch: where checkpoints go; a run that finds one there goes on from it, and ends
-            with the numbers it would have had without the interruption.
+        scratch: where the checkpoints of this run, and of no other, go; a run that finds one
+            there goes on from it, and ends with the numbers it would have had without the
+            interruption. A damaged one is passed over: the run starts anew.
         checkpoint_seconds: least time between two checkpoints.
-        watch: told the tokens done after each update.
+        watch: told the tokens done after each update, and first of all those of a checkpoint.
 
     Returns:
         The mean training loss of each epoch, nats per token.
@@ -79,22 +82,24 @@ def fit(
     if not any(one.scored.any() for one in encoded):
         raise DataError("training: no record has a token to train on; give longer texts")
     plan = batches(len(encoded), recipe, seed=seed)
+    tokens = [sum(len(encoded[i].ids) for i in batch.records) for batch in plan]
     state = _begin(network, recipe)
-    with torch.random.fork_rng():
-        torch.manual_seed(derive(seed, "dropout"))
-        done, sums = _resume(state, scratch, recipe.epochs)
-        saved = time.monotonic()
-        network.train()
-        for step, batch in enumerate(plan[done:], start=done):
+    done, sums = _resume(state, scratch, recipe.epochs)
+    if watch is not None and done:
+        watch(sum(tokens[:done]))
+    saved = time.monotonic()
+    network.train()
+    for step, batch in enumerate(plan[done:], start=done):
+        with torch.random.fork_rng():
+            torch.manual_seed(derive(seed, "dropout", step))
             chosen = [encoded[i] for i in batch.records]
             sums[batch.epoch] += _update(state, loss, chosen, recipe, 1 - step / len(plan))
-            if watch is not None:
-                watch(sum(len(one.ids) for one in chosen))
-            if scratch is not None and time.monotonic() - saved >= checkpoint_seconds:
-                _checkpoint(state, scratch, step + 1, sums)
-                saved = time.monotonic()
-    for parameter, master in zip(state.parameters, state.masters, strict=True):
-        parameter.data = master.data
+        if watch is not None:
+            watch(tokens[step])
+        if scratch is not None and time.monotonic() - saved >= checkpoint_seconds:
+            _checkpoint(state, scratch, step + 1, sums)
+            saved = time.monotonic()
+    _end(state)
     network.eval()
     return tuple((sums[:, 0] / np.maximum(sums[:, 1], 1)).tolist())
 
@@ -132,29 +137,44 @@ def _update(
         if count:
             torch.autograd.backward(part / tokens)
             total += float(part.detach())
-    for parameter, master in zip(state.parameters, state.masters, strict=True):
-        if master is not parameter and parameter.grad is not None:
-            master.grad, parameter.grad = parameter.grad.float(), None
-    torch.nn.utils.clip_grad_norm_(state.masters, recipe.clip)
-    rate = recipe.learning_rate * (left if recipe.schedule == "linear" else 1.0)
     for group in state.optimiser.param_groups:
-        group["lr"] = rate
-    state.optimiser.step()
-    state.optimiser.zero_grad(set_to_none=True)
-    _publish(state)
+        group["lr"] = recipe.learning_rate * (left if recipe.schedule == "linear" else 1.0)
+    _step(state, recipe.clip)
     return np.array([total, tokens])
 
 
 @torch.no_grad()
-def _publish(state: _State) -> None:
-    """Round the masters into the weights that compute."""
+def _step(state: _State, clip: float) -> None:
+    """Clip the gradients and step, a weight at a time: their float32 copies never coexist."""
+    gradients = [parameter.grad for parameter in state.parameters]
+    norms = [vector_norm(g, dtype=torch.float32) for g in gradients if g is not None]
+    scale = (clip / (vector_norm(torch.stack(norms)) + 1e-6)).clamp(max=1.0)
+    for parameter in state.parameters:
+        parameter.grad = None
+    for i, (parameter, master) in enumerate(zip(state.parameters, state.masters, strict=True)):
+        gradient, gradients[i] = gradients[i], None
+        if gradient is not None:
+            master.grad = gradient.float().mul_(scale)
+            state.optimiser.step()
+            master.grad = None
+            _publish(parameter, master)
+
+
+def _publish(parameter: nn.Parameter, master: Tensor) -> None:
+    """Round a master into the weight that computes."""
+    if master is not parameter:
+        parameter.copy_(master)
+
+
+def _end(state: _State) -> None:
+    """Make the masters the weights, and give AdamW's memory back before anything is saved."""
     for parameter, master in zip(state.parameters, state.masters, strict=True):
-        if master is not parameter:
-            parameter.copy_(master)
+        parameter.data = master.data
+    state.optimiser.state.clear()
 
 
 def _checkpoint(state: _State, scratch: Path, done: int, sums: np.ndarray) -> None:
-    tensors = {"random": torch.get_rng_state()}
+    tensors: dict[str, Tensor] = {}
     for i, master in enumerate(state.masters):
         tensors[f"weight.{i}"] = master.detach()
         for name, value in state.optimiser.state[master].items():
@@ -165,22 +185,23 @@ def _checkpoint(state: _State, scratch: Path, done: int, sums: np.ndarray) -> No
     part.replace(scratch / "checkpoint.safetensors")
 
 
+@torch.no_grad()
 def _resume(state: _State, scratch: Path | None, epochs: int) -> tuple[int, np.ndarray]:
     """Updates already done and their losses per epoch; (0, zeros) without a checkpoint."""
-    path = scratch / "checkpoint.safetensors" if scratch is not None else None
-    if path is None or not path.is_file():
+    stored: Any = None
+    if scratch is not None:
+        with suppress(FileNotFoundError, SafetensorError):
+            stored = safe_open(scratch / "checkpoint.safetensors", "pt")
+    if stored is None:
         return 0, np.zeros((epochs, 2))
-    with safe_open(path, framework="pt") as stored:
-        about: dict[str, Any] = stored.metadata()
-        names = list(stored.keys())
-        for i, master in enumerate(state.masters):
-            with torch.no_grad():
-                master.copy_(stored.get_tensor(f"weight.{i}"))
-            state.optimiser.state[master] = {
-                name: stored.get_tensor(f"{name}.{i}")
-                for name in ("step", "exp_avg", "exp_avg_sq")
-                if f"{name}.{i}" in names
-            }
-        torch.set_rng_state(stored.get_tensor("random"))
-    _publish(state)
+    names = set(stored.keys())
+    for i, (parameter, master) in enumerate(zip(state.parameters, state.masters, strict=True)):
+        master.copy_(stored.get_tensor(f"weight.{i}"))
+        _publish(parameter, master)
+        state.optimiser.state[master] = {
+            name: stored.get_tensor(f"{name}.{i}").to(master.device)
+            for name in ("step", "exp_avg", "exp_avg_sq")
+            if f"{name}.{i}" in names
+        }
+    about = stored.metadata()
     return int(about["done"]), np.array(json.loads(about["sums"]))

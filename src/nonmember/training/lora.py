@@ -1,5 +1,7 @@
 """Low-rank adapters (Hu et al. 2021, arXiv:2106.09685) through peft."""
 
+import warnings
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -23,8 +25,12 @@ def add_adapter(network: Any, base: Source, recipe: Recipe, *, seed: int) -> Any
         target_modules="all-linear",
         task_type="CAUSAL_LM",
     )
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # peft's calls of what transformers is about to rename
         torch.manual_seed(derive(seed, "adapter"))
         adapted = get_peft_model(network, config)
-    adapted.peft_config["default"].base_model_name_or_path = base.name
+    # Absolute, so that the adapter is understood from any folder; a packaged model by its name.
+    on_disk = Path(base.name).expanduser().exists()
+    recorded = str(base.path.absolute()) if on_disk else base.name
+    adapted.peft_config["default"].base_model_name_or_path = recorded
     return adapted

@@ -1,0 +1,44 @@
+"""How often chance alone raises an alarm: the demo's control, membership redrawn 200 times.
+
+    python benchmarks/null.py
+
+The control model never saw the candidates, so every alarm is false. Uses the store's model
+and signals where the demo has left them. Writes benchmarks/results/null.json.
+"""
+
+import json
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+
+from nonmember import verbs
+from nonmember.console import progress
+from nonmember.evaluation.intervals import clopper_pearson
+
+TIMES = 200
+RESULTS = Path(__file__).parent / "results" / "null.json"
+
+
+def main() -> None:
+    """Audit the control alone, with many redraws."""
+    values = verbs.demo_spec().model_dump()
+    values["targets"] = {"control": values["targets"]["control"]}
+    values["evaluation"]["redraws"] = TIMES
+    with tempfile.TemporaryDirectory() as folder:
+        (target,) = verbs.audit_spec(values, folder + "/run", observe=progress).targets
+    rate = clopper_pearson(target.redraws.alarms, target.redraws.times)
+    found = {
+        "redraws": target.redraws.times,
+        "alarms": target.redraws.alarms,
+        "rate": [round(end, 4) for end in (rate.low, rate.value, rate.high)],
+        "nominal": 0.05,
+        "attacks": [attack.name for attack in target.attacks],
+        "date": datetime.now(UTC).date().isoformat(),
+    }
+    print(json.dumps(found, indent=1))
+    RESULTS.parent.mkdir(exist_ok=True)
+    RESULTS.write_text(json.dumps(found, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,78 @@
+import numpy as np
+import pytest
+
+from nonmember.attacks.registry import Attack
+from nonmember.audit.placebo import redrawn
+from nonmember.audit.scoring import score
+from nonmember.data.split import Split
+from nonmember.errors import DataError
+from nonmember.seeds import generator
+
+N = 40
+MEMBER = np.arange(N) % 2 == 0
+
+
+def learned(told: list) -> Attack:
+    """An attack that records what it is told and scores by the texts' numbers."""
+
+    def spy(texts, known_texts, known_member, *, scale=1.0):
+        told.append((list(texts), list(known_texts), known_member.copy(), scale))
+        return np.array([scale * float(text) for text in texts])
+
+    needs = ("texts", "known_texts", "known_member")
+    return Attack("blind", "spy", spy, "arXiv:0", needs, {"scale": 1.0})
+
+
+def fetch(name: str) -> list[str]:
+    assert name == "texts"  # never the truth
+    return [str(i) for i in range(N)]
+
+
+def test_a_learned_attack_never_scores_what_it_was_told() -> None:
+    told: list = []
+    split = Split(MEMBER, np.arange(N) // 4 * 2 + (~MEMBER))
+    found = score(learned(told), fetch, split, {"scale": 2.0}, seed=0)
+    scored = [text for texts, *_ in told for text in texts]
+    assert sorted(map(int, scored)) == list(range(N))
+    for texts, known, member, scale in told:
+        assert not set(texts) & set(known)
+        groups = [{split.group[int(t)] for t in part} for part in (texts, known)]
+        assert not groups[0] & groups[1]
+        np.testing.assert_array_equal(member, MEMBER[[int(t) for t in known]])
+        assert scale == 2.0
+        ranks = found[[int(t) for t in texts]]
+        np.testing.assert_allclose(ranks, (np.arange(len(texts)) + 1) / (len(texts) + 1))
+
+
+def test_ranks_leave_out_what_could_not_be_scored() -> None:
+    def blank(texts, known_member):
+        return np.where(np.array([int(t) for t in texts]) == 7, np.nan, 1.0)
+
+    attack = Attack("blind", "blank", blank, "arXiv:0", ("texts", "known_member"), {})
+    found = score(attack, fetch, Split(MEMBER, np.arange(N)), {}, seed=0)
+    assert np.flatnonzero(np.isnan(found)).tolist() == [7]
+
+
+def test_too_few_groups_for_a_learned_attack_are_refused() -> None:
+    split = Split(np.array([True, False, False]), np.array([0, 1, 2]))
+    with pytest.raises(DataError, match="spy: learned attacks need two groups on each side"):
+        score(learned([]), lambda _: ["1", "2", "3"], split, {}, seed=0)
+
+
+def test_other_attacks_are_called_once_with_what_they_name() -> None:
+    attack = Attack("language", "sum", lambda a, b, *, k: a + k * b, "arXiv:0", ("a", "b"), {"k": 1})
+    arrays = {"a": np.ones(N), "b": np.arange(N, dtype=float)}
+    found = score(attack, arrays.__getitem__, Split(MEMBER, np.arange(N)), {"k": 3}, seed=0)
+    np.testing.assert_array_equal(found, 1 + 3 * np.arange(N))
+
+
+def test_membership_drawn_anew_moves_whole_groups_and_keeps_the_count() -> None:
+    lone = Split(MEMBER, np.arange(N))
+    drawn = [redrawn(lone, generator(0, "redraw", turn)).member for turn in range(200)]
+    assert {int(one.sum()) for one in drawn} == {N // 2}
+    share = np.mean(drawn, axis=0)
+    assert np.all(np.abs(share - 0.5) < 4 * np.sqrt(0.25 / 200))
+    grouped = Split(MEMBER, np.where(MEMBER, np.arange(N) // 8, 100 + np.arange(N) // 4))
+    for turn in range(20):
+        again = redrawn(grouped, generator(0, "redraw", turn))  # Split refuses a straddling group
+        assert 0 < again.member.sum() <= N // 2

@@ -1,0 +1,116 @@
+"""Names of signals taken apart, and the access to a model that they come down to."""
+
+import numpy as np
+import pytest
+
+import nonmember.signals.language  # noqa: F401  (fills the catalogue)
+from nonmember.errors import SpecError
+from nonmember.signals import catalogue
+from nonmember.signals.catalogue import SIGNALS, Question, access, ask, extractor, queried, signal
+
+
+@pytest.fixture
+def own_catalogue(monkeypatch):
+    """A catalogue of its own for one test."""
+    monkeypatch.setattr(catalogue, "SIGNALS", dict(SIGNALS))
+    return catalogue.SIGNALS
+
+
+@pytest.mark.parametrize(
+    "name, question",
+    [
+        ("token_logprobs", Question("token_logprobs", "target", False)),
+        ("base_token_logprobs", Question("token_logprobs", "base", False)),
+        ("known_token_hit", Question("token_hit", "target", True)),
+        ("known_base_token_hit", Question("token_hit", "base", True)),
+        ("zlib_length", Question("zlib_length", "target", False)),
+        ("texts", Question("texts", "target", False)),
+        ("known_texts", Question("texts", "target", True)),
+        ("known_member", Question("member", "target", True)),
+    ],
+)
+def test_a_name_says_which_array_of_whom(name, question):
+    assert ask(name) == question
+
+
+@pytest.mark.parametrize("name", ["member", "base_member", "known_base_member", "base_texts"])
+def test_the_truth_is_of_known_records_only_and_no_fact_is_a_models(name):
+    with pytest.raises(SpecError, match=f"no signal '{name}'"):
+        ask(name)
+
+
+@pytest.mark.parametrize(
+    "wrong, near",
+    [
+        ("token_logprob", "token_logprobs"),
+        ("base_token_logprob", "base_token_logprobs"),
+        ("known_base_token_hits", "known_base_token_hit"),
+        ("known_membr", "known_member"),
+        ("text", "texts"),
+        ("base_known_token_hit", "base_token_hit"),
+    ],
+)
+def test_an_unknown_name_suggests_the_nearest(wrong, near):
+    with pytest.raises(SpecError, match=rf"no signal '{wrong}'; did you mean [\w, ]*\b{near}\b"):
+        ask(wrong)
+
+
+def test_what_is_derived_is_asked_for_by_what_it_is_derived_from():
+    assert queried(["zlib_length", "texts", "known_member"]) == set()
+    assert queried(["token_entropy"]) == {Question("token_mean_logprob", "target", False)}
+    assert queried(["known_base_token_entropy", "token_hit"]) == {
+        Question("token_mean_logprob", "base", True),
+        Question("token_hit", "target", False),
+    }
+
+
+@pytest.mark.parametrize(
+    "names, expected",
+    [
+        ([], "text"),
+        (["texts", "zlib_length", "known_member"], "text"),
+        (["token_hit"], "label"),
+        (["token_top_logprob", "token_hit"], "topk"),
+        (["token_logprobs", "base_token_mean_logprob"], "logprobs"),
+        (["token_entropy", "token_logprobs"], "dist"),
+        (["base_token_logprobs"], "text"),
+        (["known_token_logprobs"], "logprobs"),
+    ],
+)
+def test_access_is_what_the_target_must_give_and_the_base_is_public(names, expected):
+    assert access(names) == expected
+
+
+def test_the_provider_of_an_array_is_found():
+    assert extractor("token_hit") is SIGNALS["token_statistics"]
+
+
+def test_a_new_signal_can_be_asked_for(own_catalogue):
+    @signal(provides={"gradient_norm": "weights"}, version=3)
+    def gradients(model, encoded):
+        return {"gradient_norm": np.zeros((len(encoded), 1))}
+
+    found = own_catalogue["gradients"]
+    assert (found.name, found.version, found.extract) == ("gradients", 3, gradients)
+    assert ask("base_gradient_norm") == Question("gradient_norm", "base", False)
+    assert access(["gradient_norm", "token_logprobs"]) == "weights"
+
+
+@pytest.mark.parametrize(
+    "name, provides, reason",
+    [
+        ("other", "token_hit", "'token_hit' is already provided by 'token_statistics'"),
+        ("other", "zlib_length", "'zlib_length' is already derived"),
+        ("other", "texts", "'texts' is already known"),
+        ("other", "base_gradients", "'base_gradients' says whose it is"),
+        ("token_statistics", "gradients", "'token_statistics' is already registered"),
+    ],
+)
+def test_a_taken_or_misleading_name_is_refused(own_catalogue, name, provides, reason):
+    def extract(model, encoded):
+        return {}
+
+    extract.__name__ = name
+    with pytest.raises(SpecError, match=reason):
+        signal(provides={provides: "weights"})(extract)
+    assert own_catalogue == SIGNALS, "what is refused leaves nothing behind"

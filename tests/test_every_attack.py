@@ -1,0 +1,141 @@
+"""The contract: what must hold for every registered attack, present and future."""
+
+import copy
+import inspect
+import re
+
+import numpy as np
+import pytest
+import worlds
+
+import nonmember.attacks
+import nonmember.signals.language  # noqa: F401  (fills the catalogue)
+from nonmember.attacks.registry import ATTACKS
+from nonmember.evaluation.roc import auc
+from nonmember.signals.catalogue import queried
+
+
+@pytest.fixture(params=ATTACKS.values(), ids=list(ATTACKS), scope="module")
+def attack(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def world(attack):
+    return worlds.for_needs(attack.needs)
+
+
+@pytest.fixture(scope="module")
+def scores(attack, world):
+    return run(attack, world)
+
+
+def run(attack, world):
+    return attack.score(*(world[need] for need in attack.needs))
+
+
+def compares_with_base(attack):
+    return any(question.whose == "base" for question in queried(attack.needs))
+
+
+def test_planted_members_come_first(attack, world, scores):
+    assert auc(scores, world["member"]).value > (0.9 if compares_with_base(attack) else 0.6)
+
+
+def test_every_candidate_gets_one_finite_score(world, scores):
+    assert scores.shape == world["member"].shape
+    assert np.isfinite(scores).all()
+
+
+def test_noise_gives_an_auc_of_half(attack):
+    n = 1000
+    noise = worlds.for_needs(attack.needs, gap=0.0, n=2 * n, seed=7)
+    four_errors = 4 * np.sqrt((2 * n + 1) / (12 * n * n))
+    found = auc(run(attack, noise), noise["member"]).value
+    assert found == pytest.approx(0.5, abs=four_errors)
+
+
+def test_swapping_the_truth_gives_one_minus_the_auc(world, scores):
+    member = world["member"]
+    found = auc(scores, member).value
+    assert auc(scores, ~member).value == 1 - found
+    assert auc(-scores, member).value == 1 - found
+
+
+def test_the_order_of_candidates_does_not_matter(attack, world, scores):
+    order = np.random.default_rng(1).permutation(len(scores))
+    np.testing.assert_array_equal(run(attack, worlds.reordered(world, order)), scores[order])
+
+
+def test_a_candidate_scores_alone_as_among_others(attack, world, scores):
+    alone = worlds.reordered(world, np.array([17]))
+    np.testing.assert_allclose(run(attack, alone), scores[[17]], rtol=1e-12)
+
+
+def test_the_same_inputs_give_the_same_scores(attack, world, scores):
+    np.random.seed(3)  # noqa: NPY002  (what draws from the global state must fail here)
+    np.testing.assert_array_equal(run(attack, world), scores)
+
+
+def test_inputs_are_left_alone(attack, world):
+    given = copy.deepcopy(world)
+    run(attack, given)
+    for need in attack.needs:
+        np.testing.assert_array_equal(given[need], world[need])
+
+
+def test_a_record_with_nothing_in_it_is_nan_and_no_other(attack, world, scores):
+    found = run(attack, worlds.cut(world, 0, np.array([5])))
+    assert np.isnan(found[5])
+    np.testing.assert_array_equal(np.delete(found, 5), np.delete(scores, 5))
+
+
+@pytest.mark.parametrize("tokens", [0, 1, 2])
+def test_short_records_are_finite_or_not_scored(attack, world, tokens):
+    found = run(attack, worlds.cut(world, tokens, np.arange(len(world["texts"]))))
+    assert not np.isinf(found).any()
+    assert np.isnan(found).all() if tokens == 0 else np.isfinite(found).all() or tokens == 1
+
+
+@pytest.mark.parametrize("at", [0, 7, worlds.MOST], ids=["before", "amid", "after"])
+def test_unscored_positions_change_nothing(attack, world, scores, at):
+    padded = worlds.widened(world, at=at, by=3)
+    np.testing.assert_allclose(run(attack, padded), scores, rtol=1e-12, atol=1e-12)
+
+
+def test_impossible_tokens_are_clipped(attack, world):
+    assert np.isfinite(run(attack, worlds.impossible(world))).all()
+
+
+def test_float32_scores_as_float64(attack, world, scores):
+    narrow = run(attack, worlds.as_type(world, np.float32))
+    np.testing.assert_allclose(narrow, scores, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("key", [key for key, a in ATTACKS.items() if compares_with_base(a)])
+def test_a_target_that_is_its_base_gives_every_record_one_score(key):
+    comparing = ATTACKS[key]
+    world = worlds.for_needs(comparing.needs)
+    same = world | {need: world[need.removeprefix("base_")] for need in comparing.needs}
+    assert np.unique(run(comparing, same)).size == 1
+
+
+def test_needs_are_signals_and_options_are_keywords_with_defaults(attack):
+    assert queried(attack.needs) or attack.family == "blind"
+    parameters = inspect.signature(attack.score).parameters.values()
+    for one in parameters:
+        assert one.kind in (one.POSITIONAL_OR_KEYWORD, one.KEYWORD_ONLY)
+        assert (one.default is one.empty) == (one.kind is one.POSITIONAL_OR_KEYWORD)
+
+
+def test_it_names_its_paper_and_explains_every_parameter(attack):
+    assert re.search(r"\w+ .*\d{4}, arXiv:\d{4}\.\d{5}", attack.paper)
+    head, _, arguments = inspect.getdoc(attack.score).partition("Args:")
+    assert head.splitlines()[0].endswith((".", ";", ":")) and len(head.splitlines()[0]) > 20
+    for name in (*attack.needs, *attack.options):
+        assert re.search(rf"^\s+{name}: ", arguments, re.MULTILINE), f"{name} is not explained"
+
+
+def test_it_fits_a_screen(attack):
+    lines = inspect.getsource(inspect.unwrap(attack.score)).splitlines()
+    assert len(lines) <= 40

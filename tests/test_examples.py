@@ -1,0 +1,29 @@
+"""The examples run as they stand, on a tiny base model."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import tiny
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("01_audit_language_model.py", "reference_difference"),
+        ("02_your_own_attack.py", "largest_gains"),
+    ],
+)
+def test_an_example_runs(name: str, said: str, tmp_path: Path) -> None:
+    base = tiny.llama(tmp_path / "base")
+    calm = {**os.environ, "OMP_NUM_THREADS": "1", "NONMEMBER_STORE": str(tmp_path / "store")}
+    command = [sys.executable, str(EXAMPLES / name), str(base), str(tmp_path / "run")]
+    done = subprocess.run(command, env=calm, check=True, capture_output=True, text=True)
+    assert said in done.stdout
+    assert "AUC" in done.stdout
+    assert (tmp_path / "run" / "report.html").is_file()
+    assert len((EXAMPLES / name).read_text().splitlines()) < 60
