@@ -2,7 +2,8 @@
 
 import json
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import gguf
 import numpy as np
 import torch
 import transformers as hf
+from peft import LoraConfig, PeftConfig, PromptTuningConfig, get_peft_model
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers.utils import logging
 
@@ -79,11 +81,22 @@ def _written(folder: Path, kind: str, seed: int, settings: dict[str, Any]) -> Pa
         for name, weight in network.named_parameters():
             if name.endswith("bias"):  # they start at zero, which would hide a forgotten one
                 torch.nn.init.normal_(weight, std=0.1)
-    logging.disable_progress_bar()
-    network.save_pretrained(folder)
-    logging.enable_progress_bar()
+    with _no_bars():
+        network.save_pretrained(folder)
     tokenizer().save_pretrained(folder)
     return folder
+
+
+def _read(folder: Path) -> Any:
+    with _no_bars():
+        return hf.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+
+
+@contextmanager
+def _no_bars() -> Iterator[None]:
+    logging.disable_progress_bar()
+    yield
+    logging.enable_progress_bar()
 
 
 def _like_llama(kind: str, **settings: Any) -> Build:
@@ -130,18 +143,24 @@ def adapter(
 
     With ``embeddings``, a copy of the base's is saved beside them.
     """
-    from peft import LoraConfig, get_peft_model
-
-    network = hf.AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
     plain = {"r": 4, "target_modules": "all-linear", "init_lora_weights": False}
+    config = LoraConfig(**{**plain, **settings}, task_type="CAUSAL_LM")
+    _adapted(base, config, seed).save_pretrained(folder, save_embedding_layers=embeddings)
+    return folder
+
+
+def prompt(folder: Path, base: Path) -> Path:
+    """An adapter of another sort: trained vectors that stand before the text."""
+    config = PromptTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=3)
+    _adapted(base, config, 0).save_pretrained(folder, save_embedding_layers=False)
+    return folder
+
+
+def _adapted(base: Path, config: PeftConfig, seed: int) -> Any:
     with torch.random.fork_rng(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.manual_seed(seed)
-        adapted = get_peft_model(
-            network, LoraConfig(**{**plain, **settings}, task_type="CAUSAL_LM")
-        )
-    adapted.save_pretrained(folder, save_embedding_layers=embeddings)
-    return folder
+        return get_peft_model(_read(base), config)
 
 
 def to_gguf(path: Path, folder: Path, *, form: str = "F32", **override: Any) -> Path:
@@ -150,13 +169,13 @@ def to_gguf(path: Path, folder: Path, *, form: str = "F32", **override: Any) -> 
     ``override`` replaces header fields, dots spelled as double underscores; None leaves one out.
     """
     config = json.loads((folder / "config.json").read_text())
-    network = hf.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    network = _read(folder)
     writer = gguf.GGUFWriter(path, override.pop("general__architecture", "llama"))
     header = {**_header(config), **_vocabulary()}
     header.update({key.replace("__", "."): value for key, value in override.items()})
     for key, value in header.items():
         _add(writer, key, value)
-    for name, array in _tensors(network, config).items():
+    for name, array in tensors(network, config).items():
         kind = gguf.GGMLQuantizationType["F32" if array.ndim == 1 else form]
         packed = gguf.quants.quantize(array, kind)
         writer.add_tensor(name, packed, raw_dtype=kind)
@@ -208,7 +227,7 @@ def _add(writer: gguf.GGUFWriter, key: str, value: Any) -> None:
         writer.add_array(key, value)
 
 
-def _tensors(network: Any, config: dict[str, Any]) -> dict[str, np.ndarray]:
+def tensors(network: Any, config: dict[str, Any]) -> dict[str, np.ndarray]:
     """Weights under llama.cpp's names, rows of q and k as it interleaves them."""
     renamed = {
         "self_attn.q_proj": "attn_q",

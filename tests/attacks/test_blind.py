@@ -8,6 +8,7 @@ import worlds
 from sklearn.ensemble import RandomForestClassifier
 
 from nonmember.attacks.blind import bag_of_words
+from nonmember.attacks.language import loss
 from nonmember.errors import SpecError
 from nonmember.evaluation.roc import auc
 
@@ -67,6 +68,13 @@ def test_a_word_rarer_than_min_df_does_not_count():
     rare = ["alpha common"] * 3 + ["common"] * 37
     found = bag_of_words(["alpha common", "common"], rare, np.arange(40) < 3, min_df=0.1, leaf=1)
     assert found[0] == found[1]
+
+
+def test_what_a_model_memorised_is_not_in_its_texts():
+    world, others = worlds.language(400), worlds.language(400, seed=1)
+    assert auc(loss(world["token_logprobs"]), world["member"]).value > 0.7
+    found = bag_of_words(world["texts"], others["texts"], others["member"])
+    assert auc(found, world["member"]).value == pytest.approx(0.5, abs=0.1)
 
 
 def test_the_seed_is_the_only_chance():

@@ -180,7 +180,9 @@ def test_killed_at_any_moment_the_same_command_ends_with_the_same_figures(
     assert figures(folder / "k") == figures(folder / "run")
 
 
-def test_a_folder_of_another_spec_is_refused(finished: tuple[Results, Path], values: Values) -> None:
+def test_a_folder_of_another_spec_is_refused(
+    finished: tuple[Results, Path], values: Values
+) -> None:
     run = finished[1] / "run"
     with pytest.raises(RunError, match=r"another spec \(they differ in seed\)"):
         nm.audit_spec(values(seed=1), run, store=finished[1] / "store")

@@ -51,7 +51,10 @@ def test_an_unknown_key_is_named_with_its_near_miss(change: dict, said: str) -> 
         ({"data": {"pool": "c"}}, "or pool and take"),
         ({"targets": {}}, "targets"),
         ({"targets": {"mine": {"base": "b"}}}, "give model, or trained_on and base"),
-        ({"targets": {"mine": {"model": "m", "trained_on": "members"}}}, "give model, or trained_on"),
+        (
+            {"targets": {"mine": {"model": "m", "trained_on": "members"}}},
+            "give model, or trained_on",
+        ),
         ({"targets": {"mine": {"trained_on": "members"}}}, "trained_on needs base"),
         ({"targets": {"mine": {"base": "b", "trained_on": "control"}}}, "set data.take.control"),
         ({"evaluation": {"fpr": [0]}}, "evaluation.fpr.0"),

@@ -52,15 +52,20 @@ def test_an_empty_side_is_refused_naming_the_file(
     assert "out.jsonl" in said
 
 
+def test_one_record_on_a_side_is_refused(values: Values, base: Path, tmp_path: Path) -> None:
+    texts = sentences(5, seed=2)
+    data = two_files(tmp_path, texts[:4], texts[4:])
+    said = refusal(DataError, values(data=data, targets={"m": {"model": str(base)}}))
+    assert "all non-members are one group" in said
+
+
 def test_a_pool_too_small_for_what_is_taken_is_refused_with_its_size(values: Values) -> None:
     data = {**values()["data"], "take": {"members": 100, "non_members": 100}}
     targets = {"m": {**values()["targets"]["leaky"]}}
     assert "120" in refusal(DataError, values(data=data, targets=targets))
 
 
-def test_copies_in_a_pool_stay_on_one_side_and_are_reported(
-    values: Values, tmp_path: Path
-) -> None:
+def test_copies_in_a_pool_stay_on_one_side_and_are_reported(values: Values, tmp_path: Path) -> None:
     texts = [text for text in sentences(60, seed=3) for _ in range(2)]
     data = {**values()["data"], "pool": str(written(tmp_path / "twice.jsonl", texts))}
     found = inspected(values(data=data))
@@ -117,9 +122,7 @@ def test_short_and_long_texts_and_scarce_non_members_are_findings(
 ) -> None:
     texts = sentences(12, seed=4)
     data = two_files(tmp_path, [*texts[:6], "hm"], [*texts[6:], " ".join(texts)])
-    given = values(
-        data=data, targets={"m": {"model": str(base)}}, evaluation={"fpr": [0.01, 0.5]}
-    )
+    given = values(data=data, targets={"m": {"model": str(base)}}, evaluation={"fpr": [0.01, 0.5]})
     found = {(f.code, f.severity): f for f in inspected(given).findings}
     assert found["E103", "warning"].records == ("in.jsonl:7",)
     assert "use at least 100" in found["E109", "warning"].message
@@ -128,9 +131,7 @@ def test_short_and_long_texts_and_scarce_non_members_are_findings(
 
 def test_groups_never_straddle(values: Values, base: Path, tmp_path: Path) -> None:
     path = tmp_path / "grouped.jsonl"
-    rows = [
-        {"text": text, "who": f"p{i // 3}"} for i, text in enumerate(sentences(90, seed=5))
-    ]
+    rows = [{"text": text, "who": f"p{i // 3}"} for i, text in enumerate(sentences(90, seed=5))]
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     data = {**values()["data"], "pool": str(path), "group": "who"}
     split = inspected(values(data=data)).candidates.split
@@ -145,8 +146,9 @@ def test_an_adapter_brings_its_base_and_is_asked_with_the_bases_own_address(
     data = {**values()["data"], "take": {"members": 24, "non_members": 40}}
     own = plan(inspected(values(data=data, targets={"a": {"model": str(tuned)}})))
     alone = plan(inspected(values(data=data, targets={"b": {"model": str(base)}})))
-    assert own.answers["a", "base", "token_statistics"] == (
-        alone.answers["b", "target", "token_statistics"]
+    assert (
+        own.answers["a", "base", "token_statistics"]
+        == (alone.answers["b", "target", "token_statistics"])
     )
 
 

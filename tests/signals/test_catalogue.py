@@ -1,5 +1,8 @@
 """Names of signals taken apart, and the access to a model that they come down to."""
 
+import sys
+from importlib.metadata import EntryPoint
+
 import numpy as np
 import pytest
 
@@ -94,6 +97,22 @@ def test_a_new_signal_can_be_asked_for(own_catalogue):
     assert (found.name, found.version, found.extract) == ("gradients", 3, gradients)
     assert ask("base_gradient_norm") == Question("gradient_norm", "base", False)
     assert access(["gradient_norm", "token_logprobs"]) == "weights"
+
+
+def test_installed_packages_add_theirs(own_catalogue, monkeypatch, tmp_path):
+    (tmp_path / "theirs_signals.py").write_text(
+        "import nonmember as nm\n"
+        "@nm.signal(provides={'token_rank': 'dist'})\n"
+        "def ranks(model, encoded):\n"
+        "    return {}\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    theirs = EntryPoint("ranks", "theirs_signals:ranks", "nonmember.signals")
+    installed = {"nonmember.signals": [theirs]}
+    monkeypatch.setattr(catalogue, "entry_points", lambda group: installed[group])
+    catalogue.load_plugins()
+    assert access(["token_rank"]) == "dist"
+    assert extractor("token_rank").extract is sys.modules.pop("theirs_signals").ranks
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """The store: whole or absent, private, and never a pickle."""
 
 import os
+import pickle
 import stat
 
 import numpy as np
@@ -117,13 +118,17 @@ def scrambled(path):
     path.write_bytes(path.read_bytes().replace(b"'shape': (", b"'shape': ((", 1))
 
 
-def pickled(path):
+def of_objects(path):
     np.save(path, np.array([{"a": 1}], dtype=object), allow_pickle=True)
+
+
+def pickled(path):
+    path.write_bytes(pickle.dumps([1.0]))
 
 
 @pytest.mark.parametrize(
     "damage",
-    [truncated, beheaded, emptied, scrambled, pickled, os.remove],
+    [truncated, beheaded, emptied, scrambled, of_objects, pickled, os.remove],
     ids=lambda f: f.__name__,
 )
 def test_a_damaged_array_is_named_with_its_remedy(store, damage):

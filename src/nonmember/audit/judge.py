@@ -1,6 +1,7 @@
 """Scores against the truth: what one target's attacks found, and what that means."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -9,7 +10,7 @@ from nonmember.audit import answers, describe
 from nonmember.audit.placebo import BlindScores, redraws
 from nonmember.audit.plan import Plan
 from nonmember.audit.records import AttackResult, Exposed, Histogram, TargetResult
-from nonmember.audit.scoring import score
+from nonmember.audit.scoring import score, spread
 from nonmember.audit.spec import Spec
 from nonmember.audit.subject import Subject, Target, options_of
 from nonmember.audit.verdict import verdict
@@ -116,7 +117,10 @@ def result(attack: Attack, scores: Scores, split: Split, spec: Spec, tests: int)
         times=ask.resamples,
         seed=derive(spec.seed, attack.key),
     )
-    together = simultaneous(ask.level, tests)
+    wider, together = spread(attack, split), simultaneous(ask.level, tests)
+    rates = [
+        roc.tpr_at_fpr(values, member, replicates, fpr=fpr, level=ask.level) for fpr in resolvable
+    ]
     return AttackResult(
         name=attack.name,
         paper=attack.paper,
@@ -126,12 +130,9 @@ def result(attack: Attack, scores: Scores, split: Split, spec: Spec, tests: int)
         members=int(member.sum()),
         non_members=int((~member).sum()),
         unscored=int((~scored).sum()),
-        auc=roc.auc(values, member, replicates, level=ask.level),
-        simultaneous=roc.auc(values, member, replicates, level=together),
-        tpr=tuple(
-            roc.tpr_at_fpr(values, member, replicates, fpr=fpr, level=ask.level)
-            for fpr in resolvable
-        ),
+        auc=roc.auc(values, member, replicates, level=ask.level).widened(wider),
+        simultaneous=roc.auc(values, member, replicates, level=together).widened(wider),
+        tpr=tuple(replace(rate, tpr=rate.tpr.widened(wider)) for rate in rates),
         curve=roc.curve(values, member),
         histogram=_histogram(values, member),
         blind=attack.family == "blind",

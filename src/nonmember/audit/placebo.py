@@ -6,7 +6,7 @@ import numpy as np
 
 from nonmember.attacks.registry import Attack
 from nonmember.audit.records import Redraws
-from nonmember.audit.scoring import Fetch, score
+from nonmember.audit.scoring import Fetch, score, spread
 from nonmember.audit.subject import Subject, Target, options_of
 from nonmember.data.split import Split
 from nonmember.errors import UnresolvableError
@@ -40,7 +40,10 @@ def redraws(
             if not queried(attack.needs):
                 drawn[attack.name] = blind.setdefault(key, drawn[attack.name])
         seed = derive(spec.seed, "redraw", turn)
-        alarms += any(_alarm(one, split, level, seed) for one in drawn.values())
+        alarms += any(
+            _alarm(drawn[one.name], split, spread(one, split), level, seed)
+            for one in target.attacks
+        )
     return Redraws(spec.evaluation.redraws, alarms)
 
 
@@ -49,15 +52,15 @@ def _learned(attack: Attack, fetch: Fetch, split: Split, subject: Subject) -> Sc
     return score(attack, fetch, split, options, seed=subject.spec.seed)
 
 
-def _alarm(scores: Scores, split: Split, level: float, seed: int) -> bool:
+def _alarm(scores: Scores, split: Split, wider: float, level: float, seed: int) -> bool:
     scored = ~np.isnan(scores)
     values, member, group = scores[scored], split.member[scored], split.group[scored]
     try:
         # The interval with replicates holds the one without: no alarm here is none there.
-        if not roc.auc(values, member, level=level).excludes(0.5):
+        if not roc.auc(values, member, level=level).widened(wider).excludes(0.5):
             return False
         replicates = roc.bootstrap(values, member, group, seed=seed)
-        return roc.auc(values, member, replicates, level=level).excludes(0.5)
+        return roc.auc(values, member, replicates, level=level).widened(wider).excludes(0.5)
     except UnresolvableError:
         return False
 
@@ -68,6 +71,7 @@ def redrawn(split: Split, rng: np.random.Generator) -> Split:
     sizes = np.bincount(unit)
     order = rng.permutation(len(sizes))
     inside = np.cumsum(sizes[order]) <= split.member.sum()
+    inside[:2], inside[-2:] = True, False  # two groups a side, however large
     chosen = np.zeros(len(sizes), dtype=bool)
     chosen[order[inside]] = True
     return Split(chosen[unit], split.group)

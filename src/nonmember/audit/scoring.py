@@ -9,7 +9,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 
 from nonmember.attacks.registry import Attack
 from nonmember.data.split import Split
-from nonmember.errors import DataError
+from nonmember.evaluation.intervals import cross_fitting_spread
 from nonmember.seeds import derive
 from nonmember.types import Scores
 
@@ -27,6 +27,17 @@ def score(
     return attack.score(*(fetch(need) for need in attack.needs), **options)
 
 
+def spread(attack: Attack, split: Split) -> float:
+    """How much wider the attack's intervals are for having been cross-fitted; else 1."""
+    return cross_fitting_spread(_folds(split)) if attack.learned else 1.0
+
+
+def _folds(split: Split) -> int:
+    """Five, or fewer where a side has fewer groups (``subject`` sees to two at least)."""
+    sides = (split.group[split.member], split.group[~split.member])
+    return min(FOLDS, *(len(np.unique(side)) for side in sides))
+
+
 def _cross_fitted(
     attack: Attack, fetch: Fetch, split: Split, options: Mapping[str, Any], seed: int
 ) -> Scores:
@@ -34,14 +45,9 @@ def _cross_fitted(
 
     Ranks, because the scores of separately fitted attacks have no common scale.
     """
-    folds = min(
-        FOLDS, *(len(np.unique(split.group[side])) for side in (split.member, ~split.member))
+    splitter = StratifiedGroupKFold(
+        _folds(split), shuffle=True, random_state=derive(seed, "folds") % 2**32
     )
-    if folds < 2:
-        raise DataError(
-            f"{attack.name}: learned attacks need two groups on each side; give more records"
-        )
-    splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=derive(seed, "folds") % 2**32)
     out = np.full(len(split.member), np.nan)
     for known, held in splitter.split(split.member, split.member, split.group):
         given = [_given(need, fetch, split, known, held) for need in attack.needs]

@@ -131,6 +131,12 @@ def _candidates(spec: Spec) -> Candidates:
         control = ()
     _refuse_overlap(members, outsiders, control)
     split = two_sides([r.group for r in members], [r.group for r in outsiders])
+    for name, side in (("members", split.member), ("non-members", ~split.member)):
+        if len(np.unique(split.group[side])) < 2:
+            raise DataError(
+                f"data: all {name} are one group, and one group has no spread to judge by; "
+                "give records of two groups or more on each side"
+            )
     return Candidates(members + outsiders, split, control)
 
 

@@ -26,10 +26,25 @@ class Interval:
         """Whether ``value`` lies outside the closed interval."""
         return not self.low <= value <= self.high
 
+    def widened(self, factor: float) -> "Interval":
+        """The interval of a share, its arms ``factor`` times as long but within 0 and 1."""
+        low = max(0.0, self.value - factor * (self.value - self.low))
+        high = min(1.0, self.value + factor * (self.high - self.value))
+        return Interval(low, self.value, high, self.level)
+
 
 def simultaneous(level: float, tests: int) -> float:
     """The level each of ``tests`` intervals needs so that all cover at once (Bonferroni)."""
     return 1 - (1 - level) / max(1, tests)
+
+
+def cross_fitting_spread(folds: int) -> float:
+    """How much wider an interval of cross-fitted scores must be than one of given scores.
+
+    Folds share most of what they were fitted to, so their errors go together (Nadeau and
+    Bengio 2003): the variance grows by 1 + folds / (folds - 1), which is on the safe side.
+    """
+    return float(np.sqrt(1 + folds / (folds - 1)))
 
 
 def clopper_pearson(

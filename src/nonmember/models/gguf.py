@@ -81,19 +81,24 @@ def read_context(path: Path) -> int | None:
 
 @contextmanager
 def _whole(path: Path) -> Iterator[None]:
-    """Say which entry a header lacks."""
+    """Say what is wrong with a header: an entry is missing, or contradicts others."""
     try:
         yield
+    except ModelError:
+        raise
     except KeyError as missing:
         raise ModelError(f"{path}: the file lacks {missing}; it is not a whole model") from None
+    except Exception as error:
+        flaw = str(error).strip().splitlines()[-1].strip()
+        raise ModelError(f"{path}: its header makes no sense ({flaw}); {INSTEAD}") from None
 
 
 def _config(path: Path, header: Header) -> LlamaConfig:
     fields = header.fields
     if fields.get("general.architecture") != "llama":
         raise ModelError(
-            f"{path}: architecture {fields.get('general.architecture')!r}; only llama is read "
-            f"from GGUF: {INSTEAD}"
+            f"{path}: architecture {fields.get('general.architecture')!r} is not read from GGUF, "
+            f"only llama is; {INSTEAD}"
         )
     if fields.get("llama.rope.scaling.type", "none") != "none":
         raise ModelError(f"{path}: scaled rotary positions are not read from GGUF; {INSTEAD}")

@@ -84,34 +84,32 @@ def _render(
         raise ModelError(
             f"{where}: a chat, but the model's tokenizer has no chat template; give texts"
         )
-    turns = [message._asdict() for message in messages]
-
-    def upto(count: int, *, prompt: bool) -> str:
-        return str(
-            tokenizer.apply_chat_template(
-                turns[:count], tokenize=False, add_generation_prompt=prompt
-            )
-        )
-
     try:
-        whole = upto(len(turns), prompt=False)
+        whole = _prefix(tokenizer, messages, len(messages))
         spans = [
-            (len(upto(i, prompt=True)), len(upto(i + 1, prompt=False)))
+            (_prefix(tokenizer, messages, i, prompt=True), _prefix(tokenizer, messages, i + 1))
             for i, message in enumerate(messages)
             if message.role == "assistant"
         ]
-        straight = all(
-            whole.startswith(upto(i + 1, prompt=False)) and whole.startswith(upto(i, prompt=True))
-            for i, message in enumerate(messages)
-            if message.role == "assistant"
-        )
     except Exception as error:
         raise DataError(
             f"{where}: the chat template refuses this chat ({error}); mend its roles"
         ) from None
-    if not straight:
+    if not all(whole.startswith(before) and whole.startswith(after) for before, after in spans):
         raise DataError(
             f"{where}: the chat template rewrites earlier turns, so that the trained tokens cannot "
             "be told; give chats of one exchange"
         )
-    return whole, spans
+    return whole, [(len(before), len(after)) for before, after in spans]
+
+
+def _prefix(
+    tokenizer: Any, messages: tuple[Message, ...], count: int, *, prompt: bool = False
+) -> str:
+    """The first ``count`` turns as one string, the header of an answer after them if ``prompt``."""
+    if count == 0:  # templates refuse it; the header that stands after a turn stands before it too
+        turn, longer = (_prefix(tokenizer, messages, 1, prompt=more) for more in (False, True))
+        header = longer.removeprefix(turn)
+        return turn[: turn.find(header) + len(header)] if header in turn else ""
+    turns = [message._asdict() for message in messages[:count]]
+    return str(tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=prompt))

@@ -1,0 +1,349 @@
+"""One plain loop: every update is AdamW's, in float32, in a fixed order, and none is lost."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from nonmember.errors import DataError
+from nonmember.models.text import Encoded, collate
+from nonmember.training import loop
+from nonmember.training.loop import Loss, batches, fit
+from nonmember.training.recipe import Recipe
+
+RECIPE = Recipe(epochs=2, batch_size=5, micro_batch=2, learning_rate=1e-2, schedule="constant")
+WORDS, WIDTH = 300, 16
+
+
+class Interrupted(Exception):
+    """Somebody pressed Ctrl-C."""
+
+
+def net(seed: int = 0, dtype: torch.dtype = torch.float32, dropout: float = 0.0) -> nn.Module:
+    """Guesses the next token from the last one."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        layers = (nn.Embedding(WORDS, WIDTH), nn.Dropout(dropout), nn.Linear(WIDTH, WORDS))
+    return nn.Sequential(*layers).to(dtype)
+
+
+def loss_of(network: nn.Module) -> Loss:
+    def loss(chosen: Sequence[Encoded]) -> tuple[Tensor, int]:
+        ids, scored = (torch.from_numpy(part) for part in collate(chosen))
+        logits = network(ids)[:, :-1][scored[:, 1:]].float()
+        targets = ids[:, 1:][scored[:, 1:]]
+        return cross_entropy(logits, targets, reduction="sum"), len(targets)
+
+    return loss
+
+
+def trained(
+    encoded: Sequence[Encoded],
+    recipe: Recipe = RECIPE,
+    *,
+    seed: int = 0,
+    network: nn.Module | None = None,
+    **more: object,
+) -> tuple[nn.Module, tuple[float, ...]]:
+    network = net() if network is None else network
+    return network, fit(network, loss_of(network), encoded, recipe, seed=seed, **more)
+
+
+def weights(network: nn.Module) -> list[Tensor]:
+    return [weight.detach().clone() for weight in network.parameters()]
+
+
+def equal(left: nn.Module, right: nn.Module) -> bool:
+    pairs = zip(left.parameters(), right.parameters(), strict=True)
+    return all(torch.equal(a, b) for a, b in pairs)
+
+
+def farthest(left: nn.Module, right: nn.Module) -> float:
+    pairs = zip(left.parameters(), right.parameters(), strict=True)
+    return max(float((a - b).abs().max()) for a, b in pairs)
+
+
+@pytest.mark.parametrize(("records", "size"), [(12, 5), (12, 4), (3, 8), (1, 1)])
+def test_every_epoch_visits_every_record_once(records: int, size: int) -> None:
+    plan = batches(records, replace(RECIPE, epochs=3, batch_size=size), seed=0)
+    for epoch in range(3):
+        own = [batch.records for batch in plan if batch.epoch == epoch]
+        assert sorted(i for chosen in own for i in chosen) == list(range(records))
+        assert all(len(chosen) == size for chosen in own[:-1])
+    assert [batch.epoch for batch in plan] == sorted(batch.epoch for batch in plan)
+
+
+def test_the_order_depends_on_the_seed_and_nothing_else() -> None:
+    plan = batches(50, RECIPE, seed=3)
+    np.random.seed(1)  # noqa: NPY002  (must not matter)
+    assert batches(50, replace(RECIPE, learning_rate=1.0), seed=3) == plan
+    assert batches(50, RECIPE, seed=4) != plan
+    first, second = ([b.records for b in plan if b.epoch == epoch] for epoch in (0, 1))
+    assert first != second, "shuffled anew"
+
+
+@pytest.mark.parametrize("clip", [1e9, 0.05])
+def test_an_update_is_adamws(encoded: tuple[Encoded, ...], clip: float) -> None:
+    recipe = replace(RECIPE, epochs=1, batch_size=12, micro_batch=12, clip=clip, weight_decay=0.1)
+    by_hand = net()
+    optimiser = torch.optim.AdamW(by_hand.parameters(), lr=1e-2, weight_decay=0.1)
+    total, tokens = loss_of(by_hand)(encoded)
+    (total / tokens).backward()
+    norm = torch.nn.utils.clip_grad_norm_(by_hand.parameters(), clip)
+    optimiser.step()
+    network, losses = trained(encoded, recipe)
+    assert norm > 0.05, "the smaller clip clips"
+    assert farthest(network, by_hand) < 1e-6
+    assert losses == pytest.approx([float(total.detach()) / tokens], rel=1e-6)
+
+
+def test_several_updates_are_adamws(encoded: tuple[Encoded, ...]) -> None:
+    recipe = replace(RECIPE, schedule="linear", micro_batch=5)
+    by_hand, plan = net(), batches(12, recipe, seed=0)
+    optimiser = torch.optim.AdamW(by_hand.parameters(), weight_decay=0.0)
+    for step, batch in enumerate(plan):
+        total, tokens = loss_of(by_hand)([encoded[i] for i in batch.records])
+        (total / tokens).backward()
+        torch.nn.utils.clip_grad_norm_(by_hand.parameters(), recipe.clip)
+        optimiser.param_groups[0]["lr"] = recipe.learning_rate * (1 - step / len(plan))
+        optimiser.step()
+        optimiser.zero_grad()
+    network, _ = trained(encoded, recipe)
+    assert farthest(network, by_hand) < 1e-5
+
+
+def test_updates_too_small_for_bfloat16_add_up(encoded: tuple[Encoded, ...]) -> None:
+    tiny_steps = replace(RECIPE, epochs=20, batch_size=12, learning_rate=1e-6)
+    start = net(dtype=torch.bfloat16)
+    lost = start[0].weight.detach() + torch.tensor(1e-6).bfloat16()
+    moved = (lost != start[0].weight).float().mean()
+    assert moved < 0.05, "in bfloat16 such a step is lost"
+    before = [weight.float() for weight in weights(start)]
+    network, _ = trained(encoded, tiny_steps, network=start)
+    for weight, old in zip(network.parameters(), before, strict=True):
+        assert weight.dtype == torch.float32
+        assert not torch.equal(weight, old)
+    used = np.unique(np.concatenate([one.ids[:-1] for one in encoded]))
+    distance = (network[0].weight.detach() - before[0])[used].abs()
+    assert float(distance.median()) == pytest.approx(20e-6, rel=0.3)
+
+
+def test_while_training_a_bfloat16_network_computes_in_bfloat16(
+    encoded: tuple[Encoded, ...],
+) -> None:
+    network, seen = net(dtype=torch.bfloat16), []
+    trained(encoded, network=network, watch=lambda _: seen.append(network[0].weight.dtype))
+    assert set(seen) == {torch.bfloat16}
+
+
+def test_frozen_weights_stay(encoded: tuple[Encoded, ...]) -> None:
+    for dtype in (torch.float32, torch.bfloat16):
+        network = net(dtype=dtype)
+        network[0].requires_grad_(False)
+        before = weights(network)
+        trained(encoded, network=network)
+        assert torch.equal(network[0].weight, before[0])
+        assert network[0].weight.dtype == dtype
+        assert network[0].weight.grad is None
+        assert not torch.equal(network[2].weight, before[1])
+
+
+def test_weights_without_a_gradient_stay(encoded: tuple[Encoded, ...]) -> None:
+    network = net()
+    network.register_parameter("unused", nn.Parameter(torch.ones(3)))
+    trained(encoded, replace(RECIPE, weight_decay=0.5), network=network)
+    assert torch.equal(network.unused, torch.ones(3))
+
+
+def test_the_loss_falls(encoded: tuple[Encoded, ...]) -> None:
+    _, losses = trained(encoded, replace(RECIPE, epochs=6))
+    assert len(losses) == 6
+    assert list(losses) == sorted(losses, reverse=True)
+    assert losses[-1] < losses[0] - 0.3
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.3])
+def test_one_seed_gives_one_result(encoded: tuple[Encoded, ...], dropout: float) -> None:
+    first, losses = trained(encoded, network=net(dropout=dropout))
+    torch.manual_seed(99)  # must not matter
+    again, same = trained(encoded, network=net(dropout=dropout))
+    other, _ = trained(encoded, network=net(dropout=dropout), seed=1)
+    assert equal(first, again)
+    assert losses == same
+    assert not equal(first, other)
+
+
+def test_dropout_drops_and_not_the_same_twice(encoded: tuple[Encoded, ...]) -> None:
+    masks: list[Tensor] = []
+    network = net(dropout=0.5)
+    network[1].register_forward_hook(lambda *given: masks.append(given[2].detach() == 0))
+    trained(encoded[:2], replace(RECIPE, epochs=4, batch_size=2), network=network)
+    kept = [mask.float().mean() for mask in masks]
+    assert all(0.3 < share < 0.7 for share in kept)
+    assert len({mask.numpy().tobytes() for mask in masks}) == len(masks) == 4
+
+
+def test_the_global_generators_are_left_alone(encoded: tuple[Encoded, ...]) -> None:
+    torch.manual_seed(5)
+    before = torch.get_rng_state()
+    trained(encoded, network=net(dropout=0.3))
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def interrupt_after(updates: int) -> Callable[[int], None]:
+    left = updates
+
+    def watch(tokens: int) -> None:
+        nonlocal left
+        assert tokens > 0
+        left -= 1
+        if left == 0:
+            raise Interrupted
+
+    return watch
+
+
+@pytest.mark.parametrize("updates", range(1, 7))
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_interrupted_anywhere_it_ends_as_if_it_had_not_been(
+    encoded: tuple[Encoded, ...], tmp_path: Path, updates: int, dtype: torch.dtype
+) -> None:
+    recipe = replace(RECIPE, schedule="linear")
+    whole, losses = trained(encoded, recipe, network=net(dtype=dtype, dropout=0.3))
+    with pytest.raises(Interrupted):
+        trained(
+            encoded,
+            recipe,
+            network=net(dtype=dtype, dropout=0.3),
+            scratch=tmp_path,
+            checkpoint_seconds=0,
+            watch=interrupt_after(updates),
+        )
+    again, same = trained(encoded, recipe, network=net(dtype=dtype, dropout=0.3), scratch=tmp_path)
+    assert equal(whole, again)
+    assert losses == same
+
+
+def test_a_resumed_run_says_how_far_it_was(encoded: tuple[Encoded, ...], tmp_path: Path) -> None:
+    whole: list[int] = []
+    trained(encoded, watch=whole.append)
+    assert sum(whole) == RECIPE.epochs * sum(len(one.ids) for one in encoded)
+    with pytest.raises(Interrupted):
+        trained(encoded, scratch=tmp_path, checkpoint_seconds=0, watch=interrupt_after(4))
+    resumed: list[int] = []
+    trained(encoded, scratch=tmp_path, watch=resumed.append)
+    assert resumed == [sum(whole[:3]), *whole[3:]], "three updates were kept, the rest is done"
+
+
+def test_checkpoints_are_no_more_frequent_than_asked(
+    encoded: tuple[Encoded, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = iter(range(0, 1000, 10))  # ten seconds pass between two looks at it
+    monkeypatch.setattr(loop.time, "monotonic", lambda: float(next(clock)))
+    seen: list[bool] = []
+    file = tmp_path / "checkpoint.safetensors"
+    trained(
+        encoded,
+        scratch=tmp_path,
+        checkpoint_seconds=25,
+        watch=lambda _: seen.append(file.exists()),
+    )
+    assert seen == [False, False, False, True, True, True]
+
+
+@pytest.mark.parametrize("kept", [0.0, 0.1, 0.9])
+def test_after_a_cut_checkpoint_it_starts_anew(
+    encoded: tuple[Encoded, ...], tmp_path: Path, kept: float
+) -> None:
+    whole, losses = trained(encoded)
+    with pytest.raises(Interrupted):
+        trained(encoded, scratch=tmp_path, checkpoint_seconds=0, watch=interrupt_after(3))
+    file = tmp_path / "checkpoint.safetensors"
+    content = file.read_bytes()
+    file.write_bytes(content[: int(kept * len(content))])
+    again, same = trained(encoded, scratch=tmp_path)
+    assert equal(whole, again)
+    assert losses == same
+
+
+def test_a_checkpoint_half_written_does_not_count(
+    encoded: tuple[Encoded, ...], tmp_path: Path
+) -> None:
+    whole, _ = trained(encoded)
+    (tmp_path / "checkpoint.part").write_bytes(b"cut short")
+    again, _ = trained(encoded, scratch=tmp_path, checkpoint_seconds=0)
+    assert equal(whole, again)
+    assert [file.name for file in tmp_path.iterdir()] == ["checkpoint.safetensors"]
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 12])
+def test_how_many_are_computed_at_a_time_changes_no_update(
+    encoded: tuple[Encoded, ...], size: int
+) -> None:
+    at_once, losses = trained(encoded, replace(RECIPE, batch_size=12, micro_batch=100))
+    in_parts, same = trained(encoded, replace(RECIPE, batch_size=12, micro_batch=size))
+    assert farthest(at_once, in_parts) < 1e-5
+    assert same == pytest.approx(losses, rel=1e-5)
+
+
+def test_tokens_that_are_not_scored_teach_nothing(encoded: tuple[Encoded, ...]) -> None:
+    def ending(token: int, *, scored: bool) -> list[Encoded]:
+        return [
+            Encoded(np.append(one.ids, token), np.append(one.scored, scored), one.text, False)
+            for one in encoded
+        ]
+
+    taught, other = (trained(ending(token, scored=False))[0] for token in (7, 8))
+    assert equal(taught, other)
+    taught, other = (trained(ending(token, scored=True))[0] for token in (7, 8))
+    assert not equal(taught, other), "scored, they do"
+
+
+def test_records_and_batches_without_a_scored_token_are_passed_over(
+    encoded: tuple[Encoded, ...],
+) -> None:
+    silent = [replace(one, scored=np.zeros_like(one.scored)) for one in encoded[:3]]
+    one_at_a_time = replace(RECIPE, epochs=1, batch_size=1)
+    network, losses = trained([*silent, encoded[3]], one_at_a_time)
+    alone, same = trained([encoded[3]], one_at_a_time)
+    assert equal(network, alone)
+    assert losses == same
+
+
+def test_the_learning_rate_falls_to_nearly_nothing(
+    encoded: tuple[Encoded, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rates: list[float] = []
+    ordinary = loop._step
+
+    def told(state: loop._State, clip: float) -> None:
+        rates.append(state.optimiser.param_groups[0]["lr"])
+        ordinary(state, clip)
+
+    monkeypatch.setattr(loop, "_step", told)
+    trained(encoded, replace(RECIPE, epochs=10, schedule="linear"))
+    np.testing.assert_allclose(rates, 1e-2 * (1 - np.arange(30) / 30))
+    rates.clear()
+    trained(encoded, RECIPE)
+    assert set(rates) == {1e-2}
+
+
+def test_nothing_to_train_on_is_refused(encoded: tuple[Encoded, ...]) -> None:
+    silent = [replace(one, scored=np.zeros_like(one.scored)) for one in encoded]
+    for records in ([], silent):
+        network = net()
+        before = weights(network)
+        with pytest.raises(DataError, match="no record has a token to train on; give longer texts"):
+            trained(records, network=network)
+        assert all(map(torch.equal, before, network.parameters()))
+
+
+def test_training_ends_in_evaluation_mode_without_gradients(encoded: tuple[Encoded, ...]) -> None:
+    network, _ = trained(encoded)
+    assert not any(module.training for module in network.modules())
+    assert all(weight.grad is None for weight in network.parameters())
