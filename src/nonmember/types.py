@@ -6,15 +6,22 @@ mask shows up as NaN instead of passing for a confident zero.
 """
 
 from collections.abc import Sequence
-from typing import Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 import numpy as np
+from annotated_types import Ge, Gt, Le
 from jaxtyping import Bool, Float, Int
 
 Access: TypeAlias = Literal["text", "label", "topk", "logprobs", "dist", "weights"]
 """What an attacker can see of a language model, from least to most."""
 
 ACCESS: tuple[Access, ...] = ("text", "label", "topk", "logprobs", "dist", "weights")
+
+Share: TypeAlias = Annotated[float, Gt(0), Le(1)]
+"""An option that is a share of something: above 0, at most 1."""
+
+Positive: TypeAlias = Annotated[float, Gt(0)]
+Count: TypeAlias = Annotated[int, Ge(1)]
 
 Scores = Float[np.ndarray, "n"]
 """One membership score per candidate; larger means likelier member; NaN means not scorable."""

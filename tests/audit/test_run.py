@@ -193,7 +193,7 @@ def test_a_folder_that_is_no_run_is_refused(values: Values, tmp_path: Path) -> N
     (tmp_path / "thesis.txt").write_text("precious")
     with pytest.raises(RunError, match="holds something that is no run"):
         nm.audit_spec(values(), tmp_path, store=tmp_path / "store")
-    assert os.listdir(tmp_path) == ["thesis.txt"]
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 
 
 def test_a_mistake_in_the_spec_leaves_no_folder_behind(values: Values, tmp_path: Path) -> None:

@@ -108,6 +108,9 @@ def test_attacks_that_need_a_base_are_left_out_by_name_or_refused_if_asked_for(
         ({"min_q": {"k": 0.1}}, "no attack 'min_q'; did you mean min_k"),
         ({"min_k": {"kk": 0.1}}, "min_k: no option 'kk'; did you mean k"),
         ({"min_k": {"k": "much"}}, "min_k.k: Input should be a valid number"),
+        ({"min_k": {"k": 20}}, "min_k.k: Input should be less than or equal to 1 (got 20)"),
+        ({"wbc": {"windows": []}}, "wbc.windows: "),
+        ({"bag_of_words": {"min_df": 5.0}}, "bag_of_words.min_df: "),
         ({"ez_mia": {"few_errors": "drop"}}, "ez_mia.few_errors: Input should be 'nan'"),
     ],
 )

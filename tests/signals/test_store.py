@@ -3,12 +3,14 @@
 import os
 import pickle
 import stat
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
 from nonmember.errors import RunError
-from nonmember.signals.store import Store, note
+from nonmember.signals.store import HOST, Store, note
 
 ADDRESS = "ab12cd"
 
@@ -164,3 +166,16 @@ def test_only_the_owner_can_look_in(store):
     assert modes == dict.fromkeys(
         [".", "ab", f"ab/{ADDRESS}", "unfinished", "unfinished/cd34"], 0o700
     )
+
+
+def test_what_a_killed_process_left_half_written_is_swept(store):
+    child = subprocess.Popen([sys.executable, "-c", ""])
+    child.wait()
+    dead, alive = (
+        store.root / "ab" / f".{ADDRESS}-{HOST}-{process}-x" for process in (child.pid, os.getpid())
+    )
+    for folder in (dead, alive):
+        folder.mkdir(parents=True)
+    store.put(ADDRESS, {}, {})
+    assert not dead.exists()
+    assert alive.exists()

@@ -9,7 +9,7 @@ from sklearn.feature_extraction.text import CountVectorizer
 
 from nonmember.attacks.registry import attack
 from nonmember.errors import SpecError
-from nonmember.types import KnownMember, KnownTexts, Scores, Texts
+from nonmember.types import Count, KnownMember, KnownTexts, Scores, Share, Texts
 
 WORDS = {"analyzer": "word"}
 TRIGRAMS = {"analyzer": "char", "ngram_range": (3, 3)}
@@ -28,10 +28,10 @@ def bag_of_words(
     known_texts: KnownTexts,
     known_member: KnownMember,
     *,
-    min_df: float = 0.05,
-    trees: int = 100,
-    depth: int = 2,
-    leaf: int = 5,
+    min_df: Share = 0.05,
+    trees: Count = 100,
+    depth: Count = 2,
+    leaf: Count = 5,
     seed: int = 0,
 ) -> Scores:
     """Probability of membership from word counts alone, between 0 and 1.

@@ -4,13 +4,23 @@ Larger scores mean likelier members. A text with nothing to score gets NaN, neve
 """
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
+from annotated_types import MinLen
 
 from nonmember.attacks.registry import attack
 from nonmember.signals.derive import clipped, lowest, mean, windows_of
-from nonmember.types import Scores, TokenHit, TokenLogprobs, TokenMoments, ZlibLength
+from nonmember.types import (
+    Count,
+    Positive,
+    Scores,
+    Share,
+    TokenHit,
+    TokenLogprobs,
+    TokenMoments,
+    ZlibLength,
+)
 
 VARIANCE_FLOOR = 1e-8
 
@@ -58,7 +68,7 @@ def reference_difference(
 
 @attack(family="language", paper="Shi et al. 2024, arXiv:2310.16789")
 def min_k(
-    token_logprobs: TokenLogprobs, *, k: float = 0.2, window: int = 1, stride: int = 1
+    token_logprobs: TokenLogprobs, *, k: Share = 0.2, window: Count = 1, stride: Count = 1
 ) -> Scores:
     """Mean log-probability of the least likely share of tokens, in nats per token.
 
@@ -82,8 +92,8 @@ def min_k_plus_plus(
     token_mean_logprob: TokenMoments,
     token_std_logprob: TokenMoments,
     *,
-    k: float = 0.2,
-    clip: float | None = None,
+    k: Share = 0.2,
+    clip: Positive | None = None,
 ) -> Scores:
     """As ``min_k``, each token standardised under the model's own distribution there; no unit.
 
@@ -105,8 +115,8 @@ def ez_mia(
     base_token_logprobs: TokenLogprobs,
     token_hit: TokenHit,
     *,
-    c: float = 1e-6,
-    min_errors: int = 2,
+    c: Positive = 1e-6,
+    min_errors: Count = 2,
     few_errors: Literal["nan", "neutral"] = "nan",
 ) -> Scores:
     """Log ratio of probability gained to lost over the base, where the target errs; nats.
@@ -137,7 +147,7 @@ def wbc(
     token_logprobs: TokenLogprobs,
     base_token_logprobs: TokenLogprobs,
     *,
-    windows: Sequence[int] = (2, 3, 4, 6, 9, 13, 18, 25, 32, 40),
+    windows: Annotated[Sequence[Count], MinLen(1)] = (2, 3, 4, 6, 9, 13, 18, 25, 32, 40),
     ties: float = 0.0,
 ) -> Scores:
     """Share of sliding windows that the target likes better than the base does; 0 to 1.

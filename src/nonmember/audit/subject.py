@@ -25,9 +25,10 @@ from nonmember.models.causal import Placement
 from nonmember.models.source import Source, locate
 from nonmember.models.text import Encoded, encode
 from nonmember.signals import language as _signals  # noqa: F401  (fills the catalogue)
-from nonmember.signals.catalogue import queried
+from nonmember.signals.catalogue import load_plugins, queried
 from nonmember.training.recipe import Recipe
 
+load_plugins()
 FAMILIES: tuple[Family, ...] = ("language", "blind")
 FEWEST_TOKENS = 8
 COMPARED = 200  # records on which two tokenizers must agree

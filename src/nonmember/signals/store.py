@@ -7,6 +7,7 @@ done and two processes may share a store.
 
 import json
 import os
+import platform
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -19,6 +20,8 @@ from typing import Any
 import numpy as np
 
 from nonmember.errors import RunError
+
+HOST = platform.node().replace("-", "_")
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,8 @@ class Store:
         """A folder to write into; it becomes the output when the block ends without error."""
         target = self.folder(address)
         beside = self._private(target.parent.name)
-        part = Path(tempfile.mkdtemp(prefix=f".{address}-", dir=beside))
+        _sweep(beside, address)
+        part = Path(tempfile.mkdtemp(prefix=f".{address}-{HOST}-{os.getpid()}-", dir=beside))
         try:
             yield part
             _sync(part)
@@ -104,6 +108,18 @@ def _unreadable(path: Path, error: Exception) -> RunError:
 def note(folder: Path, about: Mapping[str, Any]) -> None:
     """Record in an output's folder how it came about."""
     (folder / "provenance.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
+
+
+def _sweep(beside: Path, address: str) -> None:
+    """Remove what processes of this machine that were killed have left half written."""
+    for left in beside.glob(f".{address}-{HOST}-*"):
+        process = int(left.name.split("-")[-2])
+        try:
+            os.kill(process, 0)
+        except ProcessLookupError:
+            shutil.rmtree(left, ignore_errors=True)
+        except PermissionError:  # it lives, and is somebody else's
+            continue
 
 
 def _sync(folder: Path) -> None:

@@ -5,6 +5,7 @@ weights: at usual learning rates most updates of a bfloat16 weight round to noth
 """
 
 import json
+import os
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -180,7 +181,7 @@ def _checkpoint(state: _State, scratch: Path, done: int, sums: np.ndarray) -> No
         for name, value in state.optimiser.state[master].items():
             tensors[f"{name}.{i}"] = value
     about = {"done": str(done), "sums": json.dumps(sums.tolist())}
-    part = scratch / "checkpoint.part"
+    part = scratch / f"checkpoint.{os.getpid()}"
     save_file({k: v.clone() if v.dim() == 0 else v for k, v in tensors.items()}, part, about)
     part.replace(scratch / "checkpoint.safetensors")
 
