@@ -29,6 +29,22 @@ LINES = (
     "said the user to the assistant, and the assistant to the user",
 )
 
+THEIR_NAMES = {
+    "self_attn.q_proj": "attn_q",
+    "self_attn.k_proj": "attn_k",
+    "self_attn.v_proj": "attn_v",
+    "self_attn.o_proj": "attn_output",
+    "mlp.gate_proj": "ffn_gate",
+    "mlp.up_proj": "ffn_up",
+    "mlp.down_proj": "ffn_down",
+    "input_layernorm": "attn_norm",
+    "post_attention_layernorm": "ffn_norm",
+    "model.layers": "blk",
+    "model.embed_tokens": "token_embd",
+    "model.norm": "output_norm",
+    "lm_head": "output",
+}
+
 Build = Callable[..., Path]
 
 
@@ -171,7 +187,7 @@ def to_gguf(path: Path, folder: Path, *, form: str = "F32", **override: Any) -> 
     config = json.loads((folder / "config.json").read_text())
     network = _read(folder)
     writer = gguf.GGUFWriter(path, override.pop("general__architecture", "llama"))
-    header = {**_header(config), **_vocabulary()}
+    header = {**_header(config), **vocabulary()}
     header.update({key.replace("__", "."): value for key, value in override.items()})
     for key, value in header.items():
         _add(writer, key, value)
@@ -199,7 +215,7 @@ def _header(config: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _vocabulary() -> dict[str, Any]:
+def vocabulary() -> dict[str, Any]:
     trained = json.loads(_trained())["model"]
     tokens = sorted(trained["vocab"], key=trained["vocab"].__getitem__)
     return {
@@ -229,27 +245,12 @@ def _add(writer: gguf.GGUFWriter, key: str, value: Any) -> None:
 
 def tensors(network: Any, config: dict[str, Any]) -> dict[str, np.ndarray]:
     """Weights under llama.cpp's names, rows of q and k as it interleaves them."""
-    renamed = {
-        "self_attn.q_proj": "attn_q",
-        "self_attn.k_proj": "attn_k",
-        "self_attn.v_proj": "attn_v",
-        "self_attn.o_proj": "attn_output",
-        "mlp.gate_proj": "ffn_gate",
-        "mlp.up_proj": "ffn_up",
-        "mlp.down_proj": "ffn_down",
-        "input_layernorm": "attn_norm",
-        "post_attention_layernorm": "ffn_norm",
-        "model.layers": "blk",
-        "model.embed_tokens": "token_embd",
-        "model.norm": "output_norm",
-        "lm_head": "output",
-    }
     heads = {"attn_q": config["num_attention_heads"], "attn_k": config["num_key_value_heads"]}
     found = {}
     for full, weight in network.named_parameters():
         name, array = full, weight.detach().numpy()
-        for theirs, ours in renamed.items():
-            name = name.replace(theirs, ours)
+        for ours, theirs in THEIR_NAMES.items():
+            name = name.replace(ours, theirs)
         count = next((count for part, count in heads.items() if part in name), None)
         if count is not None:
             rows, columns = array.shape

@@ -48,12 +48,14 @@ def test_loading_and_saving_say_nothing(
 ) -> None:
     assert logging.is_progress_bar_enabled()
     loudness = logging.get_verbosity()
+    logging.set_verbosity_warning()
     for number, path in enumerate((llama, adapter)):
         model = loaded(path)
         causal.save(model.network, model.tokenizer, tmp_path / str(number))
     assert capfd.readouterr() == ("", "")
     assert logging.is_progress_bar_enabled(), "put back"
-    assert logging.get_verbosity() == loudness
+    assert logging.get_verbosity() == logging.WARNING
+    logging.set_verbosity(loudness)
 
 
 @pytest.mark.parametrize("kind", ["llama", "adapter"])

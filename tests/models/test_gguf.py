@@ -89,8 +89,17 @@ def test_its_tokenizer_cuts_as_the_one_it_was_written_from(llama_gguf: Path, tex
     assert found.decode(ids, clean_up_tokenization_spaces=False) == text
 
 
-def test_digits_are_cut_one_by_one_and_specials_not_at_all(llama_gguf: Path) -> None:
-    found = gguf.read_tokenizer(llama_gguf)
+def test_digits_are_cut_one_by_one_and_specials_not_at_all(
+    folders: dict[str, Path], tmp_path: Path
+) -> None:
+    words = tiny.vocabulary()
+    more = {
+        "tokenizer__ggml__tokens": [*words["tokenizer.ggml.tokens"], "40"],
+        "tokenizer__ggml__token_type": [*words["tokenizer.ggml.token_type"], 1],
+        "tokenizer__ggml__merges": [*words["tokenizer.ggml.merges"], "4 0"],
+    }
+    found = gguf.read_tokenizer(tiny.to_gguf(tmp_path / "m.gguf", folders["llama"], **more))
+    assert len(found) == tiny.VOCABULARY + 1
     assert [found.decode([i]) for i in found("4071")["input_ids"]] == ["4", "0", "7", "1"]
     assert found("<|im_end|>")["input_ids"] == [2]
     assert (found.bos_token, found.eos_token) == ("<|endoftext|>", "<|im_end|>")

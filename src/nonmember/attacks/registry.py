@@ -51,6 +51,11 @@ def attack(*, family: Family, paper: str) -> Callable[[F], F]:
         parameters = inspect.signature(fn).parameters.values()
         needs = tuple(p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD)
         options = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
+        if any(need.startswith("known_") for need in needs) and "known_member" not in needs:
+            raise SpecError(
+                f"attack {fn.__name__!r}: asks for known records but not whether they are members; "
+                "add known_member to what it needs"
+            )
         made = Attack(family, fn.__name__, fn, paper, needs, options)
         if made.key in ATTACKS:
             raise SpecError(f"attack {made.key!r} is already registered; give yours another name")

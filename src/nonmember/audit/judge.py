@@ -1,24 +1,24 @@
 """Scores against the truth: what one target's attacks found, and what that means."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 import numpy as np
 
 from nonmember.attacks.registry import Attack
 from nonmember.audit import answers, describe
+from nonmember.audit.figures import figures, joint_level, scored
 from nonmember.audit.placebo import BlindScores, redraws
 from nonmember.audit.plan import Plan
 from nonmember.audit.records import AttackResult, Exposed, Histogram, TargetResult
-from nonmember.audit.scoring import score, spread
+from nonmember.audit.scoring import score
 from nonmember.audit.spec import Spec
 from nonmember.audit.subject import Subject, Target, options_of
-from nonmember.audit.verdict import verdict
+from nonmember.audit.verdict import strongest, verdict
 from nonmember.data.split import Split
 from nonmember.errors import RunError, UnresolvableError
 from nonmember.evaluation import checks, roc
 from nonmember.evaluation.checks import Finding
-from nonmember.evaluation.intervals import detectable_auc, simultaneous
+from nonmember.evaluation.intervals import detectable_auc, independent
 from nonmember.seeds import derive
 from nonmember.signals.catalogue import access
 from nonmember.signals.store import Store
@@ -50,25 +50,26 @@ def judged(
         for attack in target.attacks
     }
     attacks, findings = _results(target, subject, scores)
-    on_model = [attack for attack in attacks if not attack.blind]
-    if not on_model:
+    if all(attack.blind for attack in attacks):
         raise RunError(f"targets.{target.name}: no attack gave a figure; give longer or more texts")
-    strongest = max(on_model, key=lambda attack: attack.auc.value)
-    level = simultaneous(spec.evaluation.level, len(attacks))
-    detectable = detectable_auc(strongest.members, strongest.non_members, level=level)
-    leaks, sentence = verdict(attacks, strongest, detectable)
+    best = strongest(attacks)
+    detectable = detectable_auc(
+        *(independent(split.group[side]) for side in (split.member, ~split.member)),
+        level=joint_level(spec.evaluation, len(target.attacks)),
+    )
+    leaks, sentence = verdict(attacks, best, detectable)
     found = TargetResult(
         name=target.name,
         description=describe.description(target, subject),
         leaks=leaks,
         verdict=sentence,
-        strongest=strongest.name,
+        strongest=best.name,
         detectable_auc=detectable,
         fit=answers.fit("token_logprobs", target, todo, fetch, split),
         base_fit=answers.fit("base_token_logprobs", target, todo, fetch, split),
         attacks=tuple(attacks),
         redraws=redraws(target, fetch, scores, subject, blind),
-        exposed=exposed(scores[strongest.name], target, subject) if leaks else (),
+        exposed=exposed(scores[best.name], target, subject) if leaks else (),
         findings=(*findings, *describe.quantised(target)),
         training=describe.training(target, todo, store),
         provenance=describe.origins(target),
@@ -86,55 +87,44 @@ def _results(
     ]
     for attack in target.attacks:
         own = scores[attack.name]
-        ids = [subject.candidates.records[i].id for i in np.flatnonzero(np.isnan(own))]
-        findings.append(checks.unscored(attack.name, ids))
+        lost = np.flatnonzero(np.isnan(own))
+        ids = [subject.candidates.records[i].id for i in lost]
+        members = int(subject.candidates.split.member[lost].sum())
+        findings.append(checks.unscored(attack.name, ids, members))
         try:
             one = result(attack, own, subject.candidates.split, subject.spec, len(target.attacks))
         except UnresolvableError as error:
             findings.append(checks.failed(attack.name, str(error)))
             continue
         suspect = checks.blind_separation if one.blind else checks.inverted
-        findings.append(suspect(one.name, one.simultaneous))
+        findings.append(suspect(one.name, one.auc if one.blind else one.simultaneous))
         found.append(one)
     return found, [finding for finding in findings if finding is not None]
 
 
-def result(attack: Attack, scores: Scores, split: Split, spec: Spec, tests: int) -> AttackResult:
-    """Every figure of one attack, of ``tests`` that are judged together.
+def result(attack: Attack, scores: Scores, split: Split, spec: Spec, attacks: int) -> AttackResult:
+    """One attack, of ``attacks`` that are judged together.
 
     Raises:
         UnresolvableError: it could score no member, or no non-member.
     """
-    scored = ~np.isnan(scores)
-    values, member, group = scores[scored], split.member[scored], split.group[scored]
-    ask = spec.evaluation
-    resolvable = [fpr for fpr in ask.fpr if (~member).sum() * fpr >= 1]
-    replicates = roc.bootstrap(
-        values,
-        member,
-        group,
-        fprs=resolvable,
-        times=ask.resamples,
-        seed=derive(spec.seed, attack.key),
-    )
-    wider, together = spread(attack, split), simultaneous(ask.level, tests)
-    rates = [
-        roc.tpr_at_fpr(values, member, replicates, fpr=fpr, level=ask.level) for fpr in resolvable
-    ]
+    seed = derive(spec.seed, attack.key)
+    found = figures(attack, scores, split, spec.evaluation, attacks=attacks, seed=seed)
+    values, inside, _ = scored(scores, split)
     return AttackResult(
         name=attack.name,
         paper=attack.paper,
         access=access(attack.needs),
         needs=attack.needs,
         options=options_of(attack, spec),
-        members=int(member.sum()),
-        non_members=int((~member).sum()),
-        unscored=int((~scored).sum()),
-        auc=roc.auc(values, member, replicates, level=ask.level).widened(wider),
-        simultaneous=roc.auc(values, member, replicates, level=together).widened(wider),
-        tpr=tuple(replace(rate, tpr=rate.tpr.widened(wider)) for rate in rates),
-        curve=roc.curve(values, member),
-        histogram=_histogram(values, member),
+        members=int(inside.sum()),
+        non_members=int((~inside).sum()),
+        unscored=len(scores) - len(values),
+        auc=found.auc,
+        simultaneous=found.simultaneous,
+        tpr=found.tpr,
+        curve=roc.curve(values, inside),
+        histogram=_histogram(values, inside),
         blind=attack.family == "blind",
     )
 

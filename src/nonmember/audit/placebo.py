@@ -5,13 +5,11 @@ from collections.abc import Mapping
 import numpy as np
 
 from nonmember.attacks.registry import Attack
+from nonmember.audit.figures import figures, plainly_silent, telling
 from nonmember.audit.records import Redraws
-from nonmember.audit.scoring import Fetch, score, spread
+from nonmember.audit.scoring import Fetch, score
 from nonmember.audit.subject import Subject, Target, options_of
 from nonmember.data.split import Split
-from nonmember.errors import UnresolvableError
-from nonmember.evaluation import roc
-from nonmember.evaluation.intervals import simultaneous
 from nonmember.seeds import derive, generator
 from nonmember.signals.catalogue import queried
 from nonmember.types import Scores
@@ -23,13 +21,12 @@ BlindScores = dict[tuple[str, int, tuple[str, ...]], Scores]
 def redraws(
     target: Target, fetch: Fetch, scores: Mapping[str, Scores], subject: Subject, blind: BlindScores
 ) -> Redraws:
-    """Judge a model against membership drawn anew, a number of times.
+    """Judge a model against membership drawn anew, a number of times, by the same figures.
 
-    An alarm is a draw in which any attack's simultaneous interval excludes 0.5. Learned
-    attacks are fitted again to each draw.
+    An alarm is a draw in which any attack's simultaneous intervals exclude that it knows
+    nothing. Learned attacks are fitted again to each draw.
     """
     spec, alarms = subject.spec, 0
-    level = simultaneous(spec.evaluation.level, len(scores))
     for turn in range(spec.evaluation.redraws):
         split = redrawn(subject.candidates.split, generator(spec.seed, "redraw", turn))
         drawn = dict(scores)
@@ -39,10 +36,8 @@ def redraws(
                 drawn[attack.name] = _learned(attack, fetch, split, subject)
             if not queried(attack.needs):
                 drawn[attack.name] = blind.setdefault(key, drawn[attack.name])
-        seed = derive(spec.seed, "redraw", turn)
         alarms += any(
-            _alarm(drawn[one.name], split, spread(one, split), level, seed)
-            for one in target.attacks
+            _alarm(one, drawn[one.name], split, subject, len(scores)) for one in target.attacks
         )
     return Redraws(spec.evaluation.redraws, alarms)
 
@@ -52,17 +47,13 @@ def _learned(attack: Attack, fetch: Fetch, split: Split, subject: Subject) -> Sc
     return score(attack, fetch, split, options, seed=subject.spec.seed)
 
 
-def _alarm(scores: Scores, split: Split, wider: float, level: float, seed: int) -> bool:
-    scored = ~np.isnan(scores)
-    values, member, group = scores[scored], split.member[scored], split.group[scored]
-    try:
-        # The interval with replicates holds the one without: no alarm here is none there.
-        if not roc.auc(values, member, level=level).widened(wider).excludes(0.5):
-            return False
-        replicates = roc.bootstrap(values, member, group, seed=seed)
-        return roc.auc(values, member, replicates, level=level).widened(wider).excludes(0.5)
-    except UnresolvableError:
+def _alarm(attack: Attack, scores: Scores, split: Split, subject: Subject, attacks: int) -> bool:
+    ask = subject.spec.evaluation
+    if plainly_silent(attack, scores, split, ask, attacks=attacks):
         return False
+    seed = derive(subject.spec.seed, attack.key)
+    found = figures(attack, scores, split, ask, attacks=attacks, seed=seed)
+    return telling(found.simultaneous, found.tpr)
 
 
 def redrawn(split: Split, rng: np.random.Generator) -> Split:

@@ -9,6 +9,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 
 from nonmember.attacks.registry import Attack
 from nonmember.data.split import Split
+from nonmember.errors import RunError
 from nonmember.evaluation.intervals import cross_fitting_spread
 from nonmember.seeds import derive
 from nonmember.types import Scores
@@ -24,10 +25,21 @@ def score(
     """One score per candidate. Learned attacks never score a record they were told about."""
     if attack.learned:
         return _cross_fitted(attack, fetch, split, options, seed)
-    return attack.score(*(fetch(need) for need in attack.needs), **options)
+    return _checked(attack, attack.score(*map(fetch, attack.needs), **options), len(split.member))
 
 
-def spread(attack: Attack, split: Split) -> float:
+def _checked(attack: Attack, scores: Scores, candidates: int) -> Scores:
+    """The contract of an attack, held against one that may be a user's."""
+    found = np.asarray(scores, dtype=float)
+    if found.shape != (candidates,) or np.isinf(found).any():
+        raise RunError(
+            f"attack {attack.key}: gave scores of shape {found.shape}, or infinite ones, for "
+            f"{candidates} candidates; return one finite score each, NaN where there is none"
+        )
+    return found
+
+
+def widening(attack: Attack, split: Split) -> float:
     """How much wider the attack's intervals are for having been cross-fitted; else 1."""
     return cross_fitting_spread(_folds(split)) if attack.learned else 1.0
 
@@ -51,10 +63,9 @@ def _cross_fitted(
     out = np.full(len(split.member), np.nan)
     for known, held in splitter.split(split.member, split.member, split.group):
         given = [_given(need, fetch, split, known, held) for need in attack.needs]
-        found = attack.score(*given, **options)
-        out[held] = np.where(
-            np.isnan(found), np.nan, rankdata(found, nan_policy="omit") / (len(held) + 1)
-        )
+        found = _checked(attack, attack.score(*given, **options), len(held))
+        ranks = rankdata(found, nan_policy="omit") / ((~np.isnan(found)).sum() + 1)
+        out[held] = np.where(np.isnan(found), np.nan, ranks)
     return out
 
 

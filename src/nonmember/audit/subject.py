@@ -1,7 +1,7 @@
 """What an audit is about: data read, models found, everything checked, nothing computed."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from inspect import Parameter, signature
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from nonmember.evaluation import checks
 from nonmember.evaluation.checks import Finding
 from nonmember.models import causal
 from nonmember.models.causal import Placement
-from nonmember.models.source import Source, locate
+from nonmember.models.source import Source, digest, locate
 from nonmember.models.text import Encoded, encode
 from nonmember.signals import language as _signals  # noqa: F401  (fills the catalogue)
 from nonmember.signals.catalogue import load_plugins, queried
@@ -95,24 +95,11 @@ def _check_attacks(spec: Spec) -> None:
         raise SpecError(
             "attacks.run: no attack on the model; add one, see `nonmember list attacks`"
         )
-    for name, options in spec.attacks.options.items():
-        attack = get(name, FAMILIES)
-        for option, value in options.items():
-            _check_option(attack, option, value)
-
-
-def _check_option(attack: Attack, option: str, value: Any) -> None:
-    where = f"attacks.options.{attack.name}"
-    if option not in attack.options:
-        raise SpecError(f"{where}: {unknown('option', option, attack.options)}")
-    kind = signature(attack.score).parameters[option].annotation
-    if kind is Parameter.empty:
-        return
-    try:
-        TypeAdapter(kind).validate_python(value)
-    except ValidationError as error:
-        said = error.errors()[0]["msg"]
-        raise SpecError(f"{where}.{option}: {said} (got {value!r}); mend it there") from None
+    for name in spec.attacks.options:
+        if get(name, FAMILIES) not in asked:
+            raise SpecError(f"attacks.options.{name}: the attack is not among those that run")
+    for attack in asked:
+        options_of(attack, spec)
 
 
 def _candidates(spec: Spec) -> Candidates:
@@ -128,7 +115,7 @@ def _candidates(spec: Spec) -> Candidates:
         )
         members, outsiders, control = (tuple(pool[i] for i in part) for part in drawn)
     else:
-        members, outsiders = _read(data.members, data), _read(data.non_members, data)
+        members, outsiders = _two_files(data)
         control = ()
     _refuse_overlap(members, outsiders, control)
     split = two_sides([r.group for r in members], [r.group for r in outsiders])
@@ -138,7 +125,28 @@ def _candidates(spec: Spec) -> Candidates:
                 f"data: all {name} are one group, and one group has no spread to judge by; "
                 "give records of two groups or more on each side"
             )
-    return Candidates(members + outsiders, split, control)
+    return _shuffled(Candidates(members + outsiders, split, control))
+
+
+def _shuffled(known: Candidates) -> Candidates:
+    """In an order that their content gives: the place of a record must not tell its side."""
+    contents = [digest(record.plain(), record.id) for record in known.records]
+    order = np.argsort(contents)
+    split = Split(known.split.member[order], known.split.group[order])
+    return Candidates(tuple(known.records[i] for i in order), split, known.control)
+
+
+def _two_files(data: Data) -> tuple[tuple[Record, ...], tuple[Record, ...]]:
+    """Both sides; ids begin with the folder's name where the files have the same."""
+    sides = []
+    for path, other in ((data.members, data.non_members), (data.non_members, data.members)):
+        place = Path(str(path)).expanduser()
+        found = texts.read(place, field=data.field, group=data.group)
+        if place.name == Path(str(other)).name:
+            folder = place.absolute().parent.name
+            found = tuple(replace(record, id=f"{folder}/{record.id}") for record in found)
+        sides.append(found)
+    return sides[0], sides[1]
 
 
 def _kept_together(record: Record) -> str:
@@ -147,11 +155,9 @@ def _kept_together(record: Record) -> str:
 
 
 def _pool(data: Data) -> tuple[Record, ...]:
-    return python_functions() if data.pool == "python-functions" else _read(data.pool, data)
-
-
-def _read(path: str | None, data: Data) -> tuple[Record, ...]:
-    return texts.read(Path(str(path)).expanduser(), field=data.field, group=data.group)
+    if data.pool == "python-functions":
+        return python_functions()
+    return texts.read(Path(str(data.pool)).expanduser(), field=data.field, group=data.group)
 
 
 def _refuse_overlap(
@@ -170,7 +176,13 @@ def _refuse_overlap(
 def _sources(name: str, target: TargetSpec) -> tuple[Source | None, Source | None]:
     """The target's model, if it is there, and its base."""
     if target.model is None:
-        return None, locate(str(target.base))
+        base = locate(str(target.base))
+        if base.base is not None:
+            raise ModelError(
+                f"targets.{name}: {base.name} is an adapter, which cannot be trained further; "
+                "merge it into a folder first"
+            )
+        return None, base
     source = locate(target.model, base=target.base)
     if source.base is not None:
         return source, source.base
@@ -255,5 +267,28 @@ def _findings(spec: Spec, candidates: Candidates, targets: Sequence[Target]) -> 
 
 
 def options_of(attack: Attack, spec: Spec) -> dict[str, Any]:
-    """The attack's options as this audit sets them."""
-    return {**attack.options, **spec.attacks.options.get(attack.name, {})}
+    """The attack's options as this audit sets them, under its short or its full name.
+
+    Raises:
+        SpecError: an option that the attack does not have, or a value that it cannot take.
+    """
+    given = {
+        option: value
+        for name in (attack.name, attack.key)
+        for option, value in spec.attacks.options.get(name, {}).items()
+    }
+    return {**attack.options, **{o: _value(attack, o, value) for o, value in given.items()}}
+
+
+def _value(attack: Attack, option: str, value: Any) -> Any:
+    where = f"attacks.options.{attack.name}"
+    if option not in attack.options:
+        raise SpecError(f"{where}: {unknown('option', option, attack.options)}")
+    kind = signature(attack.score, eval_str=True).parameters[option].annotation
+    if kind is Parameter.empty:
+        return value
+    try:
+        return TypeAdapter(kind).validate_python(value, strict=True)
+    except ValidationError as error:
+        said = error.errors()[0]["msg"]
+        raise SpecError(f"{where}.{option}: {said} (got {value!r}); mend it there") from None

@@ -62,14 +62,15 @@ def near_empty(ids: Sequence[str], least: int) -> Finding | None:
     )
 
 
-def unscored(name: str, ids: Sequence[str]) -> Finding | None:
+def unscored(name: str, ids: Sequence[str], members: int) -> Finding | None:
     """E104: records an attack could not score; they are left out of its figures."""
     if not ids:
         return None
     return Finding(
         "E104",
         "warning",
-        f"{name} could not score {len(ids)} records; its figures leave them out",
+        f"{name} could not score {len(ids)} records, {members} of them members; its figures leave "
+        "them out",
         tuple(ids),
     )
 

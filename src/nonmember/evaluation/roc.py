@@ -30,10 +30,14 @@ CELLS_AT_ONCE = 2_000_000
 
 @dataclass(frozen=True)
 class TprAtFpr:
-    """Share of members found while at most ``fpr`` of non-members are flagged."""
+    """Share of members found while at most ``fpr`` of non-members are flagged.
+
+    ``simultaneous`` is the interval at the level that holds for all claims at once.
+    """
 
     fpr: float
     tpr: Interval
+    simultaneous: Interval
     measured_fpr: Interval
     members: int
     non_members: int
@@ -184,7 +188,13 @@ def auc(
 
 
 def tpr_at_fpr(
-    scores: Scores, member: Member, replicates: Replicates, *, fpr: float, level: float = 0.95
+    scores: Scores,
+    member: Member,
+    replicates: Replicates,
+    *,
+    fpr: float,
+    level: float = 0.95,
+    together: float | None = None,
 ) -> TprAtFpr:
     """True-positive rate at the threshold that flags at most ``fpr`` of the non-members.
 
@@ -193,27 +203,41 @@ def tpr_at_fpr(
     in each replicate, and at least Clopper-Pearson's. With fewer, or where scores tie at the
     threshold, order statistics bound the threshold and Clopper-Pearson the rate.
 
+    Args:
+        scores: one per record, none NaN.
+        member: the truth.
+        replicates: bootstrap samples of the same scores that hold ``fpr``.
+        fpr: the false-positive rate asked for.
+        level: of the interval.
+        together: of the simultaneous interval; ``level`` if not given.
+
     Raises:
         UnresolvableError: fewer than ``1 / fpr`` non-members, or fpr outside (0, 1).
     """
-    counts, worth = tally(scores, member), replicates.worth
-    members, outsiders = int(member.sum()), int((~member).sum())
+    counts = tally(scores, member)
     _refuse_unresolvable(counts, fpr)
-    flagged = counts.flagged(fpr)
-    found, alarms = int(counts.members[flagged].sum()), int(counts.non_members[flagged].sum())
+    alarms = int(counts.non_members[counts.flagged(fpr)].sum())
+    members, outsiders = int(member.sum()), int((~member).sum())
+    return TprAtFpr(
+        fpr,
+        _rate(counts, replicates, fpr, level),
+        _rate(counts, replicates, fpr, level if together is None else together),
+        clopper_pearson(alarms, outsiders, worth=replicates.worth[1], level=level),
+        members,
+        outsiders,
+    )
+
+
+def _rate(counts: Tally, replicates: Replicates, fpr: float, level: float) -> Interval:
+    worth, flagged = replicates.worth, counts.flagged(fpr)
+    found, alarms = counts.members[flagged].sum(), counts.non_members[flagged].sum()
     low, high = (
         percentile(replicates.tpr[fpr], level)
         if worth[1] * fpr >= 10 and alarms == counts.allowed(fpr)[0]
         else _order_statistics(counts, worth, fpr, level)
     )
-    tpr = clopper_pearson(found, members, worth=worth[0], level=level)
-    return TprAtFpr(
-        fpr,
-        Interval(min(low, tpr.low), tpr.value, max(high, tpr.high), level),
-        clopper_pearson(alarms, outsiders, worth=worth[1], level=level),
-        members,
-        outsiders,
-    )
+    exact = clopper_pearson(int(found), int(counts.members.sum()), worth=worth[0], level=level)
+    return Interval(min(low, exact.low), exact.value, max(high, exact.high), level)
 
 
 def _refuse_unresolvable(counts: Tally, fpr: float) -> None:

@@ -52,8 +52,9 @@ def read(path: Path, dtype: torch.dtype) -> LlamaForCausalLM:
         }
         surplus = network.load_state_dict(weights, strict=False, assign=True).unexpected_keys
     except (RuntimeError, ValueError) as error:
-        flaw = str(error).strip().splitlines()[-1].strip()
-        raise ModelError(f"{path}: its tensors do not fit its header ({flaw}); {INSTEAD}") from None
+        raise ModelError(
+            f"{path}: its tensors do not fit its header ({_last(error)}); {INSTEAD}"
+        ) from None
     if surplus:
         raise ModelError(f"{path}: its header tells of no {surplus[0]}; it is not a whole model")
     network.model.rotary_emb = type(network.model.rotary_emb)(config)
@@ -89,19 +90,12 @@ def _whole(path: Path) -> Iterator[None]:
     except KeyError as missing:
         raise ModelError(f"{path}: the file lacks {missing}; it is not a whole model") from None
     except Exception as error:
-        flaw = str(error).strip().splitlines()[-1].strip()
-        raise ModelError(f"{path}: its header makes no sense ({flaw}); {INSTEAD}") from None
+        raise ModelError(f"{path}: its header makes no sense ({_last(error)}); {INSTEAD}") from None
 
 
 def _config(path: Path, header: Header) -> LlamaConfig:
     fields = header.fields
-    if fields.get("general.architecture") != "llama":
-        raise ModelError(
-            f"{path}: architecture {fields.get('general.architecture')!r} is not read from GGUF, "
-            f"only llama is; {INSTEAD}"
-        )
-    if fields.get("llama.rope.scaling.type", "none") != "none":
-        raise ModelError(f"{path}: scaled rotary positions are not read from GGUF; {INSTEAD}")
+    _refuse_relatives(path, fields)
     heads = fields["llama.attention.head_count"]
     return LlamaConfig(
         vocab_size=len(fields["tokenizer.ggml.tokens"]),
@@ -122,6 +116,17 @@ def _config(path: Path, header: Header) -> LlamaConfig:
         eos_token_id=fields.get("tokenizer.ggml.eos_token_id"),
         architectures=["LlamaForCausalLM"],
     )
+
+
+def _refuse_relatives(path: Path, fields: Mapping[str, Any]) -> None:
+    """Other architectures, and llamas that compute otherwise, would be read wrongly."""
+    if fields.get("general.architecture") != "llama":
+        raise ModelError(
+            f"{path}: architecture {fields.get('general.architecture')!r} is not read from GGUF, "
+            f"only llama is; {INSTEAD}"
+        )
+    if fields.get("llama.rope.scaling.type", "none") != "none":
+        raise ModelError(f"{path}: scaled rotary positions are not read from GGUF; {INSTEAD}")
 
 
 def _name(path: Path, name: str) -> str:
@@ -200,3 +205,7 @@ def _backend(fields: Mapping[str, Any], tokens: list[str]) -> Tokenizer:
             single=[tokens[first], "$A"], special_tokens=[(tokens[first], first)]
         )
     return backend
+
+
+def _last(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[-1].strip()

@@ -43,7 +43,7 @@ def fine_tune(
         )
     network, tokenizer = _loaded(base, where)
     if recipe.method == "lora":
-        network = add_adapter(network.requires_grad_(False), base, recipe, seed=seed)
+        network = add_adapter(network, base, recipe, seed=seed)
 
     def loss(chosen: Sequence[Encoded]) -> tuple[Tensor, int]:
         ids, scored = (torch.from_numpy(part).to(where.device) for part in collate(chosen))

@@ -181,6 +181,7 @@ def _checkpoint(state: _State, scratch: Path, done: int, sums: np.ndarray) -> No
         for name, value in state.optimiser.state[master].items():
             tensors[f"{name}.{i}"] = value
     about = {"done": str(done), "sums": json.dumps(sums.tolist())}
+    scratch.mkdir(parents=True, exist_ok=True)
     part = scratch / f"checkpoint.{os.getpid()}"
     save_file({k: v.clone() if v.dim() == 0 else v for k, v in tensors.items()}, part, about)
     part.replace(scratch / "checkpoint.safetensors")

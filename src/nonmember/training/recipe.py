@@ -3,13 +3,19 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from nonmember.errors import SpecError
+
 
 @dataclass(frozen=True)
 class Recipe:
     """Settings of a fine-tuning run; the defaults are those of Hugging Face's Trainer.
 
     ``rank``, ``alpha`` and ``dropout`` are LoRA's and unused in full fine-tuning.
-    ``micro_batch`` records are computed at a time; it bounds memory and changes no update.
+    ``micro_batch`` records are computed at a time; it bounds memory, and changes no
+    update beyond rounding.
+
+    Raises:
+        SpecError: a setting with which nothing can be trained.
     """
 
     method: Literal["full", "lora"] = "full"
@@ -23,3 +29,15 @@ class Recipe:
     rank: int = 16
     alpha: float = 32.0
     dropout: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size", "micro_batch", "rank"):
+            self._need(name, getattr(self, name) >= 1, "at least 1")
+        for name in ("learning_rate", "clip", "alpha"):
+            self._need(name, getattr(self, name) > 0, "more than 0")
+        self._need("weight_decay", self.weight_decay >= 0, "0 or more")
+        self._need("dropout", 0 <= self.dropout < 1, "0 or more, and less than 1")
+
+    def _need(self, name: str, met: bool, remedy: str) -> None:
+        if not met:
+            raise SpecError(f"recipe: {name} = {getattr(self, name)}; give {remedy}")

@@ -1,0 +1,96 @@
+"""The figures of one attack's scores, the same for a claim and for its placebo."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from nonmember.attacks.registry import Attack
+from nonmember.audit.scoring import widening
+from nonmember.audit.spec import Evaluation
+from nonmember.data.split import Split
+from nonmember.errors import UnresolvableError
+from nonmember.evaluation import roc
+from nonmember.evaluation.intervals import Interval, clopper_pearson, simultaneous
+from nonmember.evaluation.roc import TprAtFpr
+from nonmember.types import Member, Scores
+
+
+@dataclass(frozen=True)
+class Figures:
+    """AUC and rates with their own interval, and with the one that holds for all claims."""
+
+    auc: Interval
+    simultaneous: Interval
+    tpr: tuple[TprAtFpr, ...]
+
+
+def joint_level(ask: Evaluation, attacks: int) -> float:
+    """The level at which all claims of an audit hold at once: each attack's AUC and rates."""
+    return simultaneous(ask.level, attacks * (1 + len(ask.fpr)))
+
+
+def figures(
+    attack: Attack, scores: Scores, split: Split, ask: Evaluation, *, attacks: int, seed: int
+) -> Figures:
+    """Everything that is estimated from one attack's scores; NaN scores are left out.
+
+    Raises:
+        UnresolvableError: it could score no member, or no non-member.
+    """
+    values, inside, group = scored(scores, split)
+    fprs = resolvable(ask.fpr, inside)
+    replicates = roc.bootstrap(values, inside, group, fprs=fprs, times=ask.resamples, seed=seed)
+    together, wider = joint_level(ask, attacks), widening(attack, split)
+    rates = (
+        roc.tpr_at_fpr(values, inside, replicates, fpr=fpr, level=ask.level, together=together)
+        for fpr in fprs
+    )
+    return Figures(
+        roc.auc(values, inside, replicates, level=ask.level).widened(wider),
+        roc.auc(values, inside, replicates, level=together).widened(wider),
+        tuple(
+            replace(
+                rate, tpr=rate.tpr.widened(wider), simultaneous=rate.simultaneous.widened(wider)
+            )
+            for rate in rates
+        ),
+    )
+
+
+def scored(scores: Scores, split: Split) -> tuple[Scores, Member, np.ndarray]:
+    """Scores, truth and groups of the candidates that were scored."""
+    kept = ~np.isnan(scores)
+    return scores[kept], split.member[kept], split.group[kept]
+
+
+def resolvable(fprs: Sequence[float], member: Member) -> list[float]:
+    """The false-positive rates that so many non-members can carry."""
+    return [fpr for fpr in fprs if int((~member).sum()) * fpr >= 1 - 1e-9]
+
+
+def telling(auc: Interval, rates: Sequence[TprAtFpr]) -> bool:
+    """Whether simultaneous intervals exclude that the attack knows nothing."""
+    return auc.excludes(0.5) or any(rate.simultaneous.low > rate.fpr for rate in rates)
+
+
+def plainly_silent(
+    attack: Attack, scores: Scores, split: Split, ask: Evaluation, *, attacks: int
+) -> bool:
+    """Whether even narrower intervals, which need no resampling, exclude nothing.
+
+    ``figures`` only ever widens these, so what is silent here would be silent there.
+    """
+    values, inside, _ = scored(scores, split)
+    level, wider = joint_level(ask, attacks), widening(attack, split)
+    try:
+        counts = roc.tally(values, inside)
+    except UnresolvableError:
+        return True
+    if roc.auc(values, inside, level=level).widened(wider).excludes(0.5):
+        return False
+    found = (
+        (fpr, int(counts.members[counts.flagged(fpr)].sum())) for fpr in resolvable(ask.fpr, inside)
+    )
+    members = int(inside.sum())
+    return not any(clopper_pearson(n, members, level=level).low > fpr for fpr, n in found)
