@@ -36,7 +36,10 @@ DryRun = Annotated[
 
 @app.command()
 def demo(
-    output: Output = Path("demo"),
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="The run folder; demo or demo-quick by default."),
+    ] = None,
     quick: Annotated[
         bool, typer.Option("--quick", help="Fewer records: wider intervals, sooner.")
     ] = False,
@@ -46,7 +49,8 @@ def demo(
     """Fine-tune a real model on real code, attack it, and see the leak; then a control."""
     from nonmember import verbs
 
-    _audit(verbs.demo_spec(quick=quick), output, store, dry_run=dry_run)
+    place = output or Path("demo-quick" if quick else "demo")
+    _audit(verbs.demo_spec(quick=quick), place, store, dry_run=dry_run)
 
 
 @audits.command()
@@ -110,26 +114,22 @@ def llm(
     dry_run: DryRun = False,
 ) -> None:
     """Audit a fine-tuned language model on records it was and was not trained on."""
-    from nonmember.audit.spec import parse
+    from nonmember import verbs
 
-    data = {
-        "members": members,
-        "non_members": non_members,
-        "field": field,
-        "group": group,
-        "max_tokens": max_tokens,
-    }
-    values: dict[str, Any] = {
-        "title": f"Membership audit of {model}",
-        "seed": seed,
-        "data": data,
-        "targets": {"model": {"model": model, "base": base}},
-        "attacks": {"run": attacks or None},
-        "evaluation": {"fpr": fpr} if fpr else {},
-        "compute": {"device": device, "precision": precision},
-        "report": {"show_text": show_text},
-    }
-    _audit(parse(values, "audit llm"), output, store, dry_run=dry_run)
+    data = {"field": field, "group": group, "max_tokens": max_tokens}
+    spec = verbs.llm_spec(
+        model,
+        members,
+        non_members,
+        base=base,
+        data=data,
+        attacks=attacks or (),
+        fpr=fpr or (),
+        seed=seed,
+        compute={"device": device, "precision": precision},
+        show_text=show_text,
+    )
+    _audit(spec, output, store, dry_run=dry_run)
 
 
 @audits.command("spec")
@@ -149,8 +149,12 @@ def audit_spec(
 def report(
     run: Annotated[Path, typer.Argument(help="The folder of a finished audit.")],
     show_text: Annotated[
-        bool, typer.Option("--show-text", help="Put the most exposed records' texts on the page.")
-    ] = False,
+        bool | None,
+        typer.Option(
+            "--show-text/--no-show-text",
+            help="Whether the most exposed records' texts are on the page; as asked, by default.",
+        ),
+    ] = None,
 ) -> None:
     """Write the page of a finished audit anew."""
     from nonmember import verbs
@@ -188,7 +192,7 @@ def _audit(spec: Any, output: Path, store: Path | None, *, dry_run: bool) -> Non
     found = verbs.audit_spec(spec, output, store=store, observe=console.progress)
     console.results(found)
     typer.echo(f"\nThe page: {output / 'report.html'}")
-    if any(finding.code == "E110" for target in found.targets for finding in target.findings):
+    if verbs.incomplete(found):
         raise typer.Exit(1)
 
 

@@ -1,8 +1,9 @@
 """What a user can do, as functions; the command line says the same words."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from nonmember.audit import records, run
@@ -10,10 +11,12 @@ from nonmember.audit import spec as specs
 from nonmember.audit.plan import Job, plan
 from nonmember.audit.records import Results
 from nonmember.audit.run import Observe, unobserved
-from nonmember.audit.spec import Spec
+from nonmember.audit.spec import Spec, Take
 from nonmember.audit.subject import inspect
 from nonmember.report import page
 from nonmember.signals.store import Store
+
+QUICK = Take(members=48, non_members=112, control=48)
 
 
 def audit_spec(
@@ -38,7 +41,7 @@ def audit_spec(
     """
     asked, folder = as_spec(spec), Path(output)
     results = run.audit(asked, folder, as_store(store), observe)
-    write_report(folder, show_text=asked.report.show_text)
+    write_report(folder)
     return results
 
 
@@ -52,24 +55,78 @@ def dry_run(
     return tuple(job for job in jobs if job not in done), done
 
 
-def write_report(folder: str | Path, *, show_text: bool = False) -> Path:
+def write_report(folder: str | Path, *, show_text: bool | None = None) -> Path:
     """Write the page of a finished run anew and return its path.
 
     Args:
         folder: the run.
-        show_text: whether the most exposed records' texts are on the page.
+        show_text: whether the most exposed records' texts are on the page; as its spec says,
+            if not given.
+
+    Raises:
+        RunError: the folder holds no finished run, or a damaged one.
     """
     path = Path(folder)
     results = records.load(path)
-    texts = run.exposed_texts(path, results) if show_text else None
+    shown = run.asked(path).report.show_text if show_text is None else show_text
+    texts = run.exposed_texts(path, results) if shown else None
     page.write(results, path / "report.html", texts)
     return path / "report.html"
 
 
 def demo_spec(*, quick: bool = False) -> Spec:
     """The spec of the demo: a leaky model and a control, on functions of the standard library."""
-    name = "demo_quick.toml" if quick else "demo.toml"
-    return specs.read(Path(str(files("nonmember") / "specs" / name)))
+    spec = specs.read(Path(str(files("nonmember") / "demo.toml")))
+    data = spec.data.model_copy(update={"take": QUICK} if quick else {})
+    return spec.model_copy(update={"data": data})
+
+
+def llm_spec(  # noqa: PLR0913  (one parameter per flag, as cli.py)
+    model: str,
+    members: str,
+    non_members: str,
+    *,
+    base: str | None = None,
+    data: Mapping[str, Any] = MappingProxyType({}),
+    attacks: Sequence[str] = (),
+    fpr: Sequence[float] = (),
+    seed: int = 0,
+    compute: Mapping[str, Any] = MappingProxyType({}),
+    show_text: bool = False,
+) -> Spec:
+    """The spec of ``nonmember audit llm``: one model, two files of records.
+
+    Args:
+        model: the fine-tuned model.
+        members: records it was trained on.
+        non_members: records like them that it was not.
+        base: the model it was fine-tuned from.
+        data: further keys of the spec's ``data``, such as ``field`` or ``max_tokens``.
+        attacks: which to run; all that can, if empty.
+        fpr: false-positive rates to report; 0.01 if empty.
+        seed: root of all randomness.
+        compute: the spec's ``compute``.
+        show_text: whether exposed records' texts are on the page.
+
+    Raises:
+        SpecError: a value that cannot be.
+    """
+    values = {
+        "title": f"Membership audit of {Path(model).name}",
+        "seed": seed,
+        "data": {"members": members, "non_members": non_members, **data},
+        "targets": {"model": {"model": model, "base": base}},
+        "attacks": {"run": tuple(attacks) or None},
+        "evaluation": {"fpr": tuple(fpr)} if fpr else {},
+        "compute": dict(compute),
+        "report": {"show_text": show_text},
+    }
+    return specs.parse(values, "audit llm")
+
+
+def incomplete(results: Results) -> bool:
+    """Whether an attack that was to run gave no figure: then the audit has failed."""
+    return any(f.code == "E110" for target in results.targets for f in target.findings)
 
 
 def as_spec(spec: Spec | Mapping[str, Any] | str | Path) -> Spec:

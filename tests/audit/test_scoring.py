@@ -3,8 +3,9 @@ import pytest
 
 from nonmember.attacks.registry import ATTACKS, Attack
 from nonmember.audit.placebo import redrawn
-from nonmember.audit.scoring import score, spread
+from nonmember.audit.scoring import score, widening
 from nonmember.data.split import Split
+from nonmember.errors import RunError
 from nonmember.evaluation import roc
 from nonmember.seeds import generator
 
@@ -55,11 +56,11 @@ def test_ranks_leave_out_what_could_not_be_scored() -> None:
 
 def test_intervals_of_cross_fitted_scores_are_wider() -> None:
     split = Split(MEMBER, np.arange(N))
-    assert spread(learned([]), split) == pytest.approx(1.5)  # five folds: sqrt(1 + 5/4)
+    assert widening(learned([]), split) == pytest.approx(1.5)  # five folds: sqrt(1 + 5/4)
     few = Split(np.array([True, True, False, False]), np.arange(4))
-    assert spread(learned([]), few) == pytest.approx(3**0.5)
+    assert widening(learned([]), few) == pytest.approx(3**0.5)
     given = Attack("language", "sum", lambda a: a, "arXiv:0", ("a",), {})
-    assert spread(given, split) == 1.0
+    assert widening(given, split) == 1.0
 
 
 def test_a_null_learned_attack_raises_alarms_no_oftener_than_said() -> None:
@@ -73,7 +74,7 @@ def test_a_null_learned_attack_raises_alarms_no_oftener_than_said() -> None:
         found = score(attack, lambda _: texts, split, {**attack.options, "trees": 4}, seed=0)
         interval = roc.auc(found, split.member)
         bare += interval.excludes(0.5)
-        ours += interval.widened(spread(attack, split)).excludes(0.5)
+        ours += interval.widened(widening(attack, split)).excludes(0.5)
     assert ours <= 200 * 0.05 + 3 * (200 * 0.05 * 0.95) ** 0.5
     assert bare > ours
 
@@ -97,3 +98,10 @@ def test_membership_drawn_anew_moves_whole_groups_and_keeps_the_count() -> None:
     for turn in range(20):
         again = redrawn(grouped, generator(0, "redraw", turn))  # Split refuses a straddling group
         assert 0 < again.member.sum() <= N // 2
+
+
+@pytest.mark.parametrize("given", [np.ones(N - 1), np.full(N, np.inf), np.ones((N, 1))])
+def test_scores_that_are_none_are_refused_naming_the_attack(given: np.ndarray) -> None:
+    attack = Attack("language", "mine", lambda a: given, "arXiv:0", ("a",), {})
+    with pytest.raises(RunError, match=r"attack language\.mine: gave scores of shape"):
+        score(attack, lambda _: None, Split(MEMBER, np.arange(N)), {}, seed=0)

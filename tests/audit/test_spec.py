@@ -84,4 +84,6 @@ def test_a_file_that_is_missing_or_not_toml_is_named(tmp_path: Path) -> None:
 def test_the_demos_specs_differ_only_in_how_many_records_they_take() -> None:
     full, quick = (verbs.demo_spec(quick=quick).model_dump() for quick in (False, True))
     assert full["data"].pop("take") != quick["data"].pop("take")
+    assert full["targets"]["leaky"]["trained_on"] == "members"
+    assert full["targets"]["control"]["trained_on"] == "control"
     assert full == quick

@@ -19,7 +19,7 @@ FOUND = [
     (checks.blind_separation("length", BELOW), "E101", "error"),
     (checks.duplicates(["a", "b"]), "E102", "warning"),
     (checks.near_empty(["a", "b"], 8), "E103", "warning"),
-    (checks.unscored("min_k", ["a", "b"]), "E104", "warning"),
+    (checks.unscored("min_k", ["a", "b"], 1), "E104", "warning"),
     (checks.truncated(3, 10, 128), "E105", "note"),
     (checks.inverted("loss", BELOW), "E106", "warning"),
     (checks.quantised("m.gguf", "Q4_0"), "E107", "note"),
@@ -43,7 +43,7 @@ def test_every_check_finds_under_its_code(finding, code, severity):
     [
         checks.duplicates([]),
         checks.near_empty([], 8),
-        checks.unscored("min_k", []),
+        checks.unscored("min_k", [], 0),
         checks.truncated(0, 10, 128),
         checks.resolution(0.01, 1000),
         *(checks.blind_separation("length", auc) for auc in UNDECIDED),
@@ -59,7 +59,7 @@ def test_a_check_with_nothing_to_say_is_silent(silent):
     [
         checks.duplicates(["a", "b"]),
         checks.near_empty(["a", "b"], 8),
-        checks.unscored("min_k", ["a", "b"]),
+        checks.unscored("min_k", ["a", "b"], 1),
     ],
 )
 def test_records_are_named_and_counted(finding):

@@ -168,6 +168,7 @@ def test_placement_follows_the_hardware(
     expected: Placement,
 ) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2 * cuda)
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **_: cuda)
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: able)
     assert placement(device, precision) == expected

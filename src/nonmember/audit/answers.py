@@ -10,7 +10,6 @@ from nonmember.audit.records import Fit
 from nonmember.audit.scoring import Fetch
 from nonmember.audit.subject import Target
 from nonmember.data.split import Split
-from nonmember.errors import RunError
 from nonmember.evaluation.intervals import mean_interval
 from nonmember.signals.catalogue import ask, extractor
 from nonmember.signals.derive import DERIVED, mean
@@ -51,13 +50,13 @@ def _gathered(array: str, addresses: tuple[str, ...], store: Store) -> np.ndarra
 
 
 def fit(logprobs: str, target: Target, todo: Plan, fetch: Fetch, split: Split) -> Fit | None:
-    """Mean loss of both sides under the model that ``logprobs`` are of, if it was asked."""
+    """Mean loss of both sides under the model that ``logprobs`` are of, where there is one."""
     question = ask(logprobs)
     if (target.name, question.whose, extractor(question.name).name) not in todo.answers:
         return None
     loss = -mean(fetch(logprobs))
     sides = [side & ~np.isnan(loss) for side in (split.member, ~split.member)]
-    if not all(side.any() for side in sides):
-        raise RunError(f"targets.{target.name}: one side has no text to score; give longer texts")
+    if any(len(np.unique(split.group[side])) < 2 for side in sides):
+        return None  # no mean has an interval there
     members, non_members = (mean_interval(loss[side], split.group[side]) for side in sides)
     return Fit(members, non_members, (int(sides[0].sum()), int(sides[1].sum())))

@@ -32,12 +32,10 @@ def run(jobs: Iterable[Job], store: Store, watch: Watch) -> None:
             loaded = None  # one model in memory at a time
             _train(job, store, told)
         else:
-            wanted = trained(job.model, store) if isinstance(job.model, Train) else job.model
-            model = _at_hand(loaded, wanted)
-            if model is None:
+            if _at_hand(loaded, job) is None:
                 loaded = None
-                model = loaded = causal.load(wanted, job.where)
-            _query(job, model, store, told)
+                loaded = causal.load(_source(job.model, store), job.where)
+            _query(job, _at_hand(loaded, job), store, told)
         done += job.work
 
 
@@ -98,7 +96,9 @@ def _train(job: Train, store: Store, told: Callable[[int], None]) -> None:
         note(folder, about)
 
 
-def _query(job: Query, model: CausalModel, store: Store, told: Callable[[int], None]) -> None:
+def _query(
+    job: Query, model: CausalModel | None, store: Store, told: Callable[[int], None]
+) -> None:
     start = time.perf_counter()
     arrays = job.signal.extract(model, job.encoded, watch=told)
     store.put(job.address, arrays, _circumstances(job.where, start))
@@ -114,17 +114,20 @@ def _circumstances(where: Placement, start: float) -> dict[str, Any]:
     }
 
 
-def _at_hand(loaded: CausalModel | None, wanted: Source) -> CausalModel | None:
-    """The wanted model, if it is the loaded one or the base below its adapter."""
+def _at_hand(loaded: CausalModel | None, job: Query) -> CausalModel | None:
+    """The model that is asked, if it is the loaded one or the base below its adapter."""
     if loaded is None:
         return None
-    if loaded.source.digest == wanted.digest:
+    wanted = job.model.address if isinstance(job.model, Train) else job.model.digest
+    if loaded.source.digest == wanted:
         return loaded
     below = loaded.source.base
-    return causal.base_of(loaded) if below is not None and below.digest == wanted.digest else None
+    return causal.base_of(loaded) if below is not None and below.digest == wanted else None
 
 
-def trained(job: Train, store: Store) -> Source:
-    """The model that a finished training job left in the store."""
-    found = locate(str(store.folder(job.address)), base=job.base.name)
-    return replace(found, digest=job.address)
+def _source(model: Source | Train, store: Store) -> Source:
+    """A model on disk; one made here is known by the address of the job that made it."""
+    if isinstance(model, Source):
+        return model
+    found = locate(str(store.folder(model.address)), base=model.base.name)
+    return replace(found, digest=model.address)

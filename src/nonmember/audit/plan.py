@@ -1,11 +1,12 @@
 """From a subject to jobs. Pure: the same subject gives the same jobs and addresses.
 
 A job's address is computed from everything that can change its output: weights, token
-ids, options, number format and the version of the code that makes it.
+ids, options, number format and the versions of the code that makes it.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from importlib.metadata import version
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from nonmember.seeds import derive
 from nonmember.signals.catalogue import SIGNALS, Signal, Whose, extractor, queried
 from nonmember.training.recipe import Recipe
 
+TORCH, TRANSFORMERS = version("torch"), version("transformers")
 TRAINING_VERSION = 1
 SHARD = 256  # candidates asked in one job: what an interruption can cost
 FORWARD, FULL, LORA = 2, 6, 4  # floating-point operations per parameter and token
@@ -95,7 +97,7 @@ def _training(target: Target, subject: Subject) -> Train:
     tokens = sum(len(one.ids) for one in target.training) * target.recipe.epochs
     address = digest(
         f"train {TRAINING_VERSION} {target.base.digest} {asdict(target.recipe)} {seed} "
-        f"{_number_format(subject.where)}",
+        f"{_arithmetic(subject.where)}",
         *_content(target.training),
     )
     per_token = LORA if target.recipe.method == "lora" else FULL
@@ -127,7 +129,7 @@ def _queries(
         shard = target.candidates[start : start + SHARD]
         tokens = sum(len(one.ids) for one in shard)
         address = digest(
-            f"query {signal.name} {signal.version} {weights} {_number_format(where)}",
+            f"query {signal.name} {signal.version} {weights} {_arithmetic(where)}",
             *_content(shard),
         )
         label = f"ask {whom} about candidates {start + 1}-{start + len(shard)}"
@@ -140,5 +142,9 @@ def _content(encoded: Sequence[Encoded]) -> Iterator[bytes]:
         yield one.ids.astype(np.int64).tobytes() + one.scored.tobytes()
 
 
-def _number_format(where: Placement) -> str:
-    return f"{where.device.type} {where.dtype}"
+def _arithmetic(where: Placement) -> str:
+    """Where and with which numbers is computed.
+
+    The number of threads is left out: it moves only the last digits of a sum.
+    """
+    return f"{where.device.type} {where.dtype} torch {TORCH} transformers {TRANSFORMERS}"

@@ -20,9 +20,9 @@ from nonmember.audit.engine import Watch
 from nonmember.audit.placebo import BlindScores
 from nonmember.audit.plan import Job, Plan, plan
 from nonmember.audit.records import Results
-from nonmember.audit.spec import Spec
+from nonmember.audit.spec import Spec, parse
 from nonmember.audit.subject import Subject, inspect
-from nonmember.errors import RunError
+from nonmember.errors import RunError, SpecError
 from nonmember.signals.store import Store
 
 Observe = Callable[[Sequence[Job]], AbstractContextManager[Watch]]
@@ -62,8 +62,8 @@ def audit(spec: Spec, output: Path, store: Store, observe: Observe = unobserved)
     """
     check(output, spec)
     subject = inspect(spec)
-    claim(output, spec)
     todo = plan(subject)
+    claim(output, spec)
     with observe([job for job in todo.jobs if not store.has(job.address)]) as watch:
         engine.run(todo.jobs, store, watch)
         return conclude(subject, todo, store, output, watch)
@@ -75,21 +75,32 @@ def check(output: Path, spec: Spec) -> None:
     Raises:
         RunError: it holds another spec's run, or something that is no run.
     """
-    path, asked = output / SPEC, spec.model_dump(mode="json")
-    if not path.is_file():
+    if not (output / SPEC).is_file():
         if output.exists() and (not output.is_dir() or any(output.iterdir())):
             raise RunError(f"{output}: holds something that is no run; choose another --output")
         return
-    try:
-        there = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:
-        raise RunError(f"{path}: damaged; remove {output} or choose another --output") from None
-    parts = [key for key in asked if key != "report" and there.get(key) != asked[key]]
+    there, wanted = asked(output).model_dump(), spec.model_dump()
+    parts = [key for key in wanted if key != "report" and there[key] != wanted[key]]
     if parts:
         raise RunError(
             f"{output}: holds the run of another spec (they differ in {', '.join(parts)}); "
             "choose another --output, or remove it"
         )
+
+
+def asked(output: Path) -> Spec:
+    """What a run was asked.
+
+    Raises:
+        RunError: its spec is missing or damaged.
+    """
+    path = output / SPEC
+    try:
+        return parse(json.loads(path.read_text(encoding="utf-8")), str(path))
+    except (OSError, ValueError, SpecError) as error:
+        raise RunError(
+            f"{path}: damaged or missing ({error}); remove {output} or choose another --output"
+        ) from None
 
 
 def claim(output: Path, spec: Spec) -> None:

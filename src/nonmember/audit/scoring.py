@@ -28,7 +28,7 @@ def score(
     return _checked(attack, attack.score(*map(fetch, attack.needs), **options), len(split.member))
 
 
-def _checked(attack: Attack, scores: Scores, candidates: int) -> Scores:
+def _checked(attack: Attack, scores: np.ndarray, candidates: int) -> Scores:
     """The contract of an attack, held against one that may be a user's."""
     found = np.asarray(scores, dtype=float)
     if found.shape != (candidates,) or np.isinf(found).any():

@@ -176,13 +176,13 @@ def _refuse_overlap(
 def _sources(name: str, target: TargetSpec) -> tuple[Source | None, Source | None]:
     """The target's model, if it is there, and its base."""
     if target.model is None:
-        base = locate(str(target.base))
-        if base.base is not None:
+        start = locate(str(target.base))
+        if start.base is not None:
             raise ModelError(
-                f"targets.{name}: {base.name} is an adapter, which cannot be trained further; "
+                f"targets.{name}: {start.name} is an adapter, which cannot be trained further; "
                 "merge it into a folder first"
             )
-        return None, base
+        return None, start
     source = locate(target.model, base=target.base)
     if source.base is not None:
         return source, source.base
@@ -205,10 +205,12 @@ def _target(
     asked = source or base
     assert asked is not None
     tokenizer = causal.load_tokenizer(asked)
-    limit = min(spec.data.max_tokens, causal.context_length(asked) or spec.data.max_tokens)
+    lengths = [causal.context_length(model) for model in (source, base) if model is not None]
+    limit = min([spec.data.max_tokens, *(length for length in lengths if length is not None)])
     encoded = encode(tokenizer, candidates.records, limit=limit)
+    _refuse_unknown_tokens(asked, encoded)
     if source is not None and base is not None:
-        _compare_tokenizers(source, base, candidates.records, encoded, limit)
+        _compare_tokenizers(source, base, tokenizer, candidates.records, encoded)
     chosen, left_out = _attacks(spec, has_base=base is not None)
     control = encode(tokenizer, candidates.control, limit=limit)
     members = tuple(
@@ -218,12 +220,29 @@ def _target(
     return Target(name, source, base, target.recipe, training, encoded, chosen, left_out)
 
 
+def _refuse_unknown_tokens(asked: Source, encoded: Sequence[Encoded]) -> None:
+    """A tokenizer that is not the model's own may name tokens that the model does not have."""
+    size = causal.vocabulary_size(asked)
+    highest = max((int(one.ids.max()) for one in encoded if len(one.ids)), default=0)
+    if size is not None and highest >= size:
+        raise ModelError(
+            f"{asked.name}: its tokenizer gives token {highest}, but the model knows only {size}; "
+            "put the model's own tokenizer into its folder"
+        )
+
+
 def _compare_tokenizers(
-    source: Source, base: Source, records: Sequence[Record], encoded: Sequence[Encoded], limit: int
+    source: Source,
+    base: Source,
+    tokenizer: Any,
+    records: Sequence[Record],
+    encoded: Sequence[Encoded],
 ) -> None:
     """Token by token comparison needs one tokenizer; refuse a base that cuts texts otherwise."""
-    other = encode(causal.load_tokenizer(base), records[:COMPARED], limit=limit)
-    for record, mine, theirs in zip(records, encoded, other, strict=False):
+    other = causal.load_tokenizer(base)
+    other.chat_template = tokenizer.chat_template  # the base meets chats as the target does
+    for record, mine in zip(records[:COMPARED], encoded, strict=False):
+        (theirs,) = encode(other, [record], limit=max(1, len(mine.ids)))
         if not np.array_equal(mine.ids, theirs.ids):
             raise ModelError(
                 f"{base.name}: its tokenizer cuts {record.id} into other tokens than that of "

@@ -9,8 +9,10 @@ from nonmember.evaluation.roc import TprAtFpr
 
 
 def strongest(attacks: Sequence[AttackResult]) -> AttackResult:
-    """The attack on the model whose claim is surest: the largest lower end, not the largest
-    estimate, which a few scored records can reach by luck."""
+    """The attack on the model whose claim is surest.
+
+    By the lower end of its interval, not by the estimate: that a few records reach by luck.
+    """
     return max((one for one in attacks if not one.blind), key=_sureness)
 
 
@@ -52,8 +54,8 @@ def _claim(best: AttackResult, first: AttackResult, tried: str) -> str:
         )
     return (
         f"{first.name}, one of {tried}, ranks members below non-members with AUC "
-        f"{_spread(first.simultaneous)}, which chance does not explain; an inverted leak is a leak, "
-        "or an assumption behind the attack is wrong here"
+        f"{_spread(first.simultaneous)}, which chance does not explain; an inverted leak is a "
+        "leak, or an assumption behind the attack is wrong here"
     )
 
 

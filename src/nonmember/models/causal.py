@@ -44,8 +44,10 @@ def _device(name: str) -> torch.device:
         device = torch.device(name)
     except RuntimeError:
         raise SpecError(f"device {name!r}: PyTorch knows none such; give cpu or cuda") from None
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise SpecError(f"device {name!r}: PyTorch finds no CUDA on this machine; give cpu")
+    if device.type not in ("cpu", "cuda"):
+        raise SpecError(f"device {name!r}: models run on cpu or cuda; give one of them")
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise SpecError(f"device {name!r}: PyTorch finds no such GPU on this machine; give cpu")
     return device
 
 
@@ -140,6 +142,15 @@ def context_length(source: Source) -> int | None:
     if source.base is not None:
         return context_length(source.base)
     return gguf.read_context(source.path) if source.kind == "gguf" else folder.read_context(source)
+
+
+def vocabulary_size(source: Source) -> int | None:
+    """How many tokens the model knows, if its configuration says."""
+    if source.base is not None:
+        return vocabulary_size(source.base)
+    if source.kind == "gguf":
+        return gguf.read_vocabulary(source.path)
+    return folder.read_vocabulary(source)
 
 
 def save(network: Any, tokenizer: Any, place: Path) -> None:

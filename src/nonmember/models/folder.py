@@ -85,11 +85,20 @@ def read_tokenizer(source: Source) -> Any:
 
 def read_context(source: Source) -> int | None:
     """The most positions the model can attend to, if its configuration says."""
+    config = _config(source)
+    return getattr(config, "max_position_embeddings", None) or getattr(config, "n_positions", None)
+
+
+def read_vocabulary(source: Source) -> int | None:
+    """How many tokens the model knows, if its configuration says."""
+    return getattr(_config(source), "vocab_size", None)
+
+
+def _config(source: Source) -> Any:
     from transformers import AutoConfig
 
     with _reading(source):
-        config = AutoConfig.from_pretrained(source.path, **LOCAL)
-    return getattr(config, "max_position_embeddings", None) or getattr(config, "n_positions", None)
+        return AutoConfig.from_pretrained(source.path, **LOCAL)
 
 
 def write(network: Any, tokenizer: Any, place: Path) -> None:

@@ -80,6 +80,12 @@ def read_context(path: Path) -> int | None:
     return open_gguf(path).fields.get("llama.context_length")
 
 
+def read_vocabulary(path: Path) -> int | None:
+    """How many tokens the model knows, if the file says."""
+    tokens = open_gguf(path).fields.get("tokenizer.ggml.tokens")
+    return None if tokens is None else len(tokens)
+
+
 @contextmanager
 def _whole(path: Path) -> Iterator[None]:
     """Say what is wrong with a header: an entry is missing, or contradicts others."""
