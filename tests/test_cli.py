@@ -6,8 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import tiny
+from files import sentences, written
 
-from nonmember import cli
+from nonmember import cli, verbs
 
 Say = Callable[..., tuple[int, str, str]]
 
@@ -90,3 +92,69 @@ def test_a_missing_spec_and_a_missing_run_are_one_sentence(say: Say, tmp_path: P
     assert "no such file" in refused(spec)
     assert "no results.json here" in refused(say("report", tmp_path))
     assert not (tmp_path / "run").exists()
+
+
+@pytest.fixture
+def tuned(tmp_path: Path) -> Path:
+    return tiny.adapter(tmp_path / "tuned", tiny.llama(tmp_path / "base"))
+
+
+def test_an_audit_of_an_adapter_prints_its_figures_and_where_the_page_is(
+    say: Say, tmp_path: Path, tuned: Path
+) -> None:
+    members = written(tmp_path / "in.jsonl", sentences(24, seed=1))
+    others = written(tmp_path / "out.jsonl", sentences(60, seed=2)[24:])
+    files = ["--members", members, "--non-members", others, "--max-tokens", 24]
+    places = ["--output", tmp_path / "run", "--store", tmp_path / "store"]
+    command = ["audit", "llm", "--model", tuned, *files, *places, "--fpr", 0.1]
+    status, out, err = say(*command, "--dry-run")
+    assert status == 0 and "ask the base of model" in out
+    assert not (tmp_path / "run").exists()
+    status, out, err = say(*command)
+    assert status == 0 and "2 jobs to do" in err
+    for said in ("wbc", "bag_of_words", "24+36", "false alarms", str(tmp_path / "run")):
+        assert said in out
+    assert "sat on" not in out + err  # no record's text
+    status, out, _ = say("report", tmp_path / "run", "--show-text")
+    assert status == 0 and out.strip() == str(tmp_path / "run" / "report.html")
+
+
+def test_chats_are_audited_on_what_the_assistant_says(
+    say: Say, tmp_path: Path, tuned: Path
+) -> None:
+    sides = []
+    for name, seed in (("in", 1), ("out", 2)):
+        rows = [
+            {
+                "messages": [
+                    {"role": "user", "content": "hi"},
+                    {"role": "assistant", "content": text},
+                ]
+            }
+            for text in sentences(12, seed=seed)
+        ]
+        path = tmp_path / f"{name}.jsonl"
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        sides.append(path)
+    files = ["--members", sides[0], "--non-members", sides[1], "--fpr", 0.2]
+    places = ["--output", tmp_path / "run", "--store", tmp_path / "store"]
+    status, out, _ = say("audit", "llm", "--model", tuned, *files, *places)
+    assert status == 0 and "12+12" in out
+
+
+def test_an_attack_that_gives_no_figure_fails_the_audit(
+    say: Say, tmp_path: Path, tuned: Path
+) -> None:
+    spec = {
+        "data": {
+            "members": str(written(tmp_path / "in.jsonl", sentences(6, seed=1))),
+            "non_members": str(written(tmp_path / "out.jsonl", sentences(6, seed=2))),
+        },
+        "targets": {"mine": {"model": str(tuned)}},
+        "attacks": {"run": ["loss", "ez_mia"], "options": {"ez_mia": {"min_errors": 1000}}},
+        "evaluation": {"fpr": [0.2], "redraws": 2},
+    }
+    found = verbs.audit_spec(spec, tmp_path / "run", store=tmp_path / "store")
+    assert verbs.incomplete(found)
+    (failed,) = (f for f in found.targets[0].findings if f.code == "E110")
+    assert "ez_mia gave no figure" in failed.message

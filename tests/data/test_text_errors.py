@@ -29,7 +29,7 @@ BAD_LINES = {
         r"did you mean txet\?\)",
     ),
     "no fields": ("{}", r"a\.jsonl:2: has no fields at all, so none for `field`; give it 'text'"),
-    "odd names": (r'{"\ud800": 1}', r"a\.jsonl:2: has the fields \\ud800; set `field`"),
+    "odd names": (r'{"\ud800": 1}', r"a\.jsonl:2: has 1 fields, none with a name"),
     "null": ('{"text": null}', r"a\.jsonl:2: `text` is null; make it a string"),
     "number": ('{"text": 1.5}', r"a\.jsonl:2: `text` is of type float; make it a string"),
     "list": ('{"text": ["b"]}', r"a\.jsonl:2: `text` is a list; make it a string"),
@@ -113,7 +113,7 @@ BAD_TABLES = {
     "ragged": ("text,who\na,b\nc\n", r"a\.csv:3: 1 values under 2 column names; quote"),
     "unclosed": ('text\na\n"b\nc\n', r"a\.csv:3: not CSV \(unexpected end of data\); quote"),
     "after a quote": ('text\n"a" b\n', r"a\.csv:2: not CSV \(.*\); quote values .* double"),
-    "twice": ("text,text\na,b\n", r"a\.csv:1: two columns have one name; rename one"),
+    "twice": ("text,text\na,b\n", r"a\.csv:1: column 2 repeats another's name; rename it"),
     "header alone": ("text\n", r"a\.csv: holds no records; give a file with at least one"),
 }
 
@@ -243,3 +243,11 @@ def _outcome(path: Path) -> str:
     except DataError as error:
         return "refused" if str(error).encode() else "silent"
     return "read"
+
+
+def test_a_table_without_a_header_does_not_show_its_first_record(tmp_path: Path) -> None:
+    path = tmp_path / "bare.csv"
+    path.write_text('"My secret is that I never sleep, and nobody knows.",42\n"another",7\n')
+    with pytest.raises(DataError) as caught:
+        read(path)
+    assert "secret" not in str(caught.value)

@@ -90,7 +90,7 @@ def test_the_provider_of_an_array_is_found():
 
 def test_a_new_signal_can_be_asked_for(own_catalogue):
     @signal(provides={"gradient_norm": "weights"}, version=3)
-    def gradients(model, encoded):
+    def gradients(model, encoded, *, watch=None):
         return {"gradient_norm": np.zeros((len(encoded), 1))}
 
     found = own_catalogue["gradients"]
@@ -103,7 +103,7 @@ def test_installed_packages_add_theirs(own_catalogue, monkeypatch, tmp_path):
     (tmp_path / "theirs_signals.py").write_text(
         "import nonmember as nm\n"
         "@nm.signal(provides={'token_rank': 'dist'})\n"
-        "def ranks(model, encoded):\n"
+        "def ranks(model, encoded, *, watch=None):\n"
         "    return {}\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
@@ -126,10 +126,20 @@ def test_installed_packages_add_theirs(own_catalogue, monkeypatch, tmp_path):
     ],
 )
 def test_a_taken_or_misleading_name_is_refused(own_catalogue, name, provides, reason):
-    def extract(model, encoded):
+    def extract(model, encoded, *, watch=None):
         return {}
 
     extract.__name__ = name
     with pytest.raises(SpecError, match=reason):
         signal(provides={provides: "weights"})(extract)
     assert own_catalogue == SIGNALS, "what is refused leaves nothing behind"
+
+
+def test_a_signal_that_cannot_tell_its_progress_is_refused(own_catalogue):
+    with pytest.raises(SpecError, match="'silent': takes no watch"):
+
+        @signal(provides={"gradients": "weights"})
+        def silent(model, encoded):
+            return {}
+
+    assert own_catalogue == SIGNALS

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from training.bigram import RECIPE, equal, farthest, loss_of, net, trained, weights
 
-from nonmember.errors import DataError
+from nonmember.errors import DataError, ModelError
 from nonmember.models.text import Encoded
 from nonmember.training import loop
 from nonmember.training.loop import batches
@@ -207,3 +207,8 @@ def test_training_ends_in_evaluation_mode_without_gradients(encoded: tuple[Encod
     network, _ = trained(encoded)
     assert not any(module.training for module in network.modules())
     assert all(weight.grad is None for weight in network.parameters())
+
+
+def test_a_loss_that_is_no_number_ends_the_run(encoded: tuple[Encoded, ...]) -> None:
+    with pytest.raises(ModelError, match="the loss became nan; lower the learning rate"):
+        trained(encoded, replace(RECIPE, learning_rate=float("1e30"), epochs=5))

@@ -58,7 +58,7 @@ def figures(
     )
 
 
-def scored(scores: Scores, split: Split) -> tuple[Scores, Member, np.ndarray]:
+def scored(scores: Scores, split: Split) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Scores, truth and groups of the candidates that were scored."""
     kept = ~np.isnan(scores)
     return scores[kept], split.member[kept], split.group[kept]

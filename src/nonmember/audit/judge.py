@@ -53,10 +53,7 @@ def judged(
     if all(attack.blind for attack in attacks):
         raise RunError(f"targets.{target.name}: no attack gave a figure; give longer or more texts")
     best = strongest(attacks)
-    detectable = detectable_auc(
-        *(independent(split.group[side]) for side in (split.member, ~split.member)),
-        level=joint_level(spec.evaluation, len(target.attacks)),
-    )
+    detectable = _detectable(subject, len(target.attacks))
     leaks, sentence = verdict(attacks, best, detectable)
     found = TargetResult(
         name=target.name,
@@ -75,6 +72,15 @@ def judged(
         provenance=describe.origins(target),
     )
     return found, scores
+
+
+def _detectable(subject: Subject, attacks: int) -> float:
+    """The smallest AUC that the audit would have seen; groups count for what they are worth."""
+    split, level = subject.candidates.split, joint_level(subject.spec.evaluation, attacks)
+    members, non_members = (
+        independent(split.group[side]) for side in (split.member, ~split.member)
+    )
+    return detectable_auc(members, non_members, level=level)
 
 
 def _results(

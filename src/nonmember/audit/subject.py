@@ -1,9 +1,8 @@
 """What an audit is about: data read, models found, everything checked, nothing computed."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from inspect import Parameter, signature
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,18 +10,17 @@ from pydantic import TypeAdapter, ValidationError
 
 from nonmember import attacks as _registered  # noqa: F401  (fills the registry)
 from nonmember.attacks.registry import Attack, Family, get, of_families
-from nonmember.audit.spec import Data, Spec
+from nonmember.audit.candidates import Candidates, read_candidates
+from nonmember.audit.spec import Spec
 from nonmember.audit.spec import Target as TargetSpec
 from nonmember.data import texts
-from nonmember.data.corpora import python_functions
-from nonmember.data.split import Split, draw, two_sides
 from nonmember.data.texts import Record
-from nonmember.errors import DataError, ModelError, SpecError, unknown
+from nonmember.errors import ModelError, SpecError, unknown
 from nonmember.evaluation import checks
 from nonmember.evaluation.checks import Finding
 from nonmember.models import causal
 from nonmember.models.causal import Placement
-from nonmember.models.source import Source, digest, locate
+from nonmember.models.source import Source, locate
 from nonmember.models.text import Encoded, encode
 from nonmember.signals import language as _signals  # noqa: F401  (fills the catalogue)
 from nonmember.signals.catalogue import load_plugins, queried
@@ -32,15 +30,6 @@ load_plugins()
 FAMILIES: tuple[Family, ...] = ("language", "blind")
 FEWEST_TOKENS = 8
 COMPARED = 200  # records on which two tokenizers must agree
-
-
-@dataclass(frozen=True)
-class Candidates:
-    """The records in question and the truth about them; ``control`` ones are on neither side."""
-
-    records: tuple[Record, ...]
-    split: Split
-    control: tuple[Record, ...]
 
 
 @dataclass(frozen=True)
@@ -80,7 +69,7 @@ def inspect(spec: Spec) -> Subject:
     _check_attacks(spec)
     where = causal.placement(spec.compute.device, spec.compute.precision)
     sources = {name: _sources(name, target) for name, target in spec.targets.items()}
-    candidates = _candidates(spec)
+    candidates = read_candidates(spec.data, seed=spec.seed)
     targets = tuple(
         _target(spec, name, target, sources[name], candidates)
         for name, target in spec.targets.items()
@@ -100,77 +89,6 @@ def _check_attacks(spec: Spec) -> None:
             raise SpecError(f"attacks.options.{name}: the attack is not among those that run")
     for attack in asked:
         options_of(attack, spec)
-
-
-def _candidates(spec: Spec) -> Candidates:
-    data = spec.data
-    if data.pool is not None and data.take is not None:
-        pool = _pool(data)
-        drawn = draw(
-            [_kept_together(record) for record in pool],
-            members=data.take.members,
-            non_members=data.take.non_members,
-            control=data.take.control,
-            seed=spec.seed,
-        )
-        members, outsiders, control = (tuple(pool[i] for i in part) for part in drawn)
-    else:
-        members, outsiders = _two_files(data)
-        control = ()
-    _refuse_overlap(members, outsiders, control)
-    split = two_sides([r.group for r in members], [r.group for r in outsiders])
-    for name, side in (("members", split.member), ("non-members", ~split.member)):
-        if len(np.unique(split.group[side])) < 2:
-            raise DataError(
-                f"data: all {name} are one group, and one group has no spread to judge by; "
-                "give records of two groups or more on each side"
-            )
-    return _shuffled(Candidates(members + outsiders, split, control))
-
-
-def _shuffled(known: Candidates) -> Candidates:
-    """In an order that their content gives: the place of a record must not tell its side."""
-    contents = [digest(record.plain(), record.id) for record in known.records]
-    order = np.argsort(contents)
-    split = Split(known.split.member[order], known.split.group[order])
-    return Candidates(tuple(known.records[i] for i in order), split, known.control)
-
-
-def _two_files(data: Data) -> tuple[tuple[Record, ...], tuple[Record, ...]]:
-    """Both sides; ids begin with the folder's name where the files have the same."""
-    sides = []
-    for path, other in ((data.members, data.non_members), (data.non_members, data.members)):
-        place = Path(str(path)).expanduser()
-        found = texts.read(place, field=data.field, group=data.group)
-        if place.name == Path(str(other)).name:
-            folder = place.absolute().parent.name
-            found = tuple(replace(record, id=f"{folder}/{record.id}") for record in found)
-        sides.append(found)
-    return sides[0], sides[1]
-
-
-def _kept_together(record: Record) -> str:
-    """Records of one group, and copies of one text, are dealt to the same side."""
-    return record.group if record.group is not None else texts.normalised(record.plain())
-
-
-def _pool(data: Data) -> tuple[Record, ...]:
-    if data.pool == "python-functions":
-        return python_functions()
-    return texts.read(Path(str(data.pool)).expanduser(), field=data.field, group=data.group)
-
-
-def _refuse_overlap(
-    members: Sequence[Record], outsiders: Sequence[Record], control: Sequence[Record]
-) -> None:
-    for left, right in ((members, outsiders), (control, members), (control, outsiders)):
-        pairs = texts.overlap(left, right)
-        if pairs:
-            first = f"{left[pairs[0][0]].id} and {right[pairs[0][1]].id}"
-            raise DataError(
-                f"{first} hold the same text, as do {len(pairs) - 1} more pairs: "
-                "a record cannot be on two sides; remove it from one"
-            )
 
 
 def _sources(name: str, target: TargetSpec) -> tuple[Source | None, Source | None]:

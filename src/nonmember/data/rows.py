@@ -5,6 +5,7 @@ import gzip
 import io
 import json
 import lzma
+import re
 import zlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -27,6 +28,8 @@ DAMAGE = (
 LONGEST_CSV_VALUE = 2**31 - 1
 
 T = TypeVar("T")
+PLAIN_NAME = re.compile(r"[\w .-]{1,40}")
+"""What may be said of a field's name: longer or stranger ones may be a record's text."""
 
 
 class Row(NamedTuple):
@@ -94,8 +97,12 @@ def kind(value: object) -> str:
 
 
 def _lacking(option: str, name: str, names: Collection[str]) -> str:
-    # repr, since a key may hold half a surrogate pair, on which printing the message would fail.
-    known = [repr(each)[1:-1] for each in names]
+    known = [each for each in names if PLAIN_NAME.fullmatch(each)]
+    if not known and names:
+        return (
+            f"has {len(names)} fields, none with a name (the first line of a table without a "
+            f"header is a record); give it a field {name!r}, or set `{option}`"
+        )
     if not known:
         return f"has no fields at all, so none for `{option}`; give it {name!r}"
     why = unknown("field", name, known)
@@ -171,7 +178,8 @@ def _csv(path: Path, wanted: Wanted) -> Iterator[Row]:
         return
     (first, names), *body = table
     if len(set(names)) < len(names):
-        raise DataError(f"{path}:{first}: two columns have one name; rename one of {names}")
+        twice = [place for place, name in enumerate(names, 1) if name in names[: place - 1]]
+        raise DataError(f"{path}:{first}: column {twice[0]} repeats another's name; rename it")
     field = wanted.among(names, f"{path}:{first}")
     for line, values in body:
         if len(values) != len(names):

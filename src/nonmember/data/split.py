@@ -107,10 +107,9 @@ def two_sides(members: Sequence[str | None], non_members: Sequence[str | None]) 
 
 def _refuse_straddling(groups: Sequence[str | None]) -> None:
     if groups:
-        named = ", ".join(repr(group) for group in groups[:3])
         raise DataError(
-            f"split: members and non-members share a group ({len(groups)} in all, such as "
-            f"{named}); put all records of a group on one side"
+            f"split: {len(groups)} groups have records among members and among non-members; "
+            "put all records of a group on one side"
         )
 
 

@@ -17,7 +17,8 @@ class Encoded:
 
     ``scored`` marks the tokens that are trained on and scored: all but the first of a plain
     text (which nothing precedes, unless the tokenizer sets a BOS there), the assistant's of
-    a chat. ``text`` is what those tokens spell.
+    a chat. ``text`` is what the record says as far as it was used: the text, or of a chat
+    what the assistant says.
     """
 
     ids: Int[np.ndarray, "t"]

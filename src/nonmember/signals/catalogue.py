@@ -52,15 +52,19 @@ FACTS = ("texts", "member")
 def signal(*, provides: Mapping[str, Access], version: int = 1) -> Callable[[F], F]:
     """Register an extractor under its own name.
 
-    It takes a model and encoded records and returns the arrays it ``provides``, each of
-    shape (n t), right-padded with NaN.
+    It takes a model, encoded records and a keyword ``watch``, which it tells the tokens done
+    after each pass, and returns the arrays it ``provides``, each of shape (n t), right-padded
+    with NaN.
 
     Raises:
-        SpecError: its name, or that of an array, is taken or begins as if it said whose it is.
+        SpecError: its name, or that of an array, is taken or begins as if it said whose it
+            is; or it takes no ``watch``.
     """
 
     def register(fn: F) -> F:
         _refuse_taken(fn.__name__, provides)
+        if "watch" not in signature(fn).parameters:
+            raise SpecError(f"signal {fn.__name__!r}: takes no watch; add the keyword watch=None")
         SIGNALS[fn.__name__] = Signal(fn.__name__, fn, dict(provides), version)
         return fn
 

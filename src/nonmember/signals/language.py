@@ -11,20 +11,21 @@ from nonmember.models.protocols import LanguageModel
 from nonmember.models.text import Encoded, collate
 from nonmember.signals.catalogue import signal
 from nonmember.signals.derive import LOGPROB_FLOOR
+from nonmember.types import Access
 
 ROWS_AT_ONCE = 64  # positions whose logits exist at one time: three arrays of 64 x vocabulary
 
 
-@signal(
-    provides={
-        "token_logprobs": "logprobs",
-        "token_hit": "label",
-        "token_top_logprob": "topk",
-        "token_mean_logprob": "dist",
-        "token_std_logprob": "dist",
-    },
-    version=1,
-)
+STATISTICS: dict[str, Access] = {
+    "token_logprobs": "logprobs",
+    "token_hit": "label",
+    "token_top_logprob": "topk",
+    "token_mean_logprob": "dist",
+    "token_std_logprob": "dist",
+}
+
+
+@signal(provides=STATISTICS, version=1)
 @torch.inference_mode()
 def token_statistics(
     model: LanguageModel,
@@ -48,32 +49,16 @@ def token_statistics(
     Raises:
         ModelError: the model answers NaN.
     """
-    width = max((int(one.scored.sum()) for one in encoded), default=0)
-    names = (
-        "token_logprobs",
-        "token_hit",
-        "token_top_logprob",
-        "token_mean_logprob",
-        "token_std_logprob",
-    )
-    out = {name: np.full((len(encoded), width), np.nan, dtype=np.float32) for name in names}
+    # At least one column: a file of none cannot be mapped.
+    width = max([1, *(int(one.scored.sum()) for one in encoded)])
+    out = {name: np.full((len(encoded), width), np.nan, dtype=np.float32) for name in STATISTICS}
     spare = tuple(
         torch.empty(ROWS_AT_ONCE, model.vocabulary, device=model.device) for _ in range(3)
     )
     for batch in _batches(encoded, batch_tokens):
         hidden, targets = _positions(model, [encoded[i] for i in batch])
-        found = torch.cat(
-            [
-                _reduced(
-                    model,
-                    hidden[start : start + ROWS_AT_ONCE],
-                    targets[start : start + ROWS_AT_ONCE],
-                    spare,
-                )
-                for start in range(0, len(targets), ROWS_AT_ONCE)
-            ],
-            dim=1,
-        )
+        parts = zip(hidden.split(ROWS_AT_ONCE), targets.split(ROWS_AT_ONCE), strict=True)
+        found = torch.cat([_reduced(model, *part, spare) for part in parts], dim=1)
         if found.isnan().any():
             raise ModelError(
                 f"{int(found.isnan().any(dim=0).sum())} tokens got NaN from the model; "

@@ -20,7 +20,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.linalg import vector_norm
 
-from nonmember.errors import DataError
+from nonmember.errors import DataError, ModelError
 from nonmember.models.text import Encoded
 from nonmember.seeds import derive, generator
 from nonmember.training.recipe import Recipe
@@ -79,6 +79,7 @@ def fit(
 
     Raises:
         DataError: no record has a token to train on.
+        ModelError: the loss is no number any more.
     """
     if not any(one.scored.any() for one in encoded):
         raise DataError("training: no record has a token to train on; give longer texts")
@@ -138,6 +139,8 @@ def _update(
         if count:
             torch.autograd.backward(part / tokens)
             total += float(part.detach())
+    if not np.isfinite(total):
+        raise ModelError(f"training: the loss became {total}; lower the learning rate")
     for group in state.optimiser.param_groups:
         group["lr"] = recipe.learning_rate * (left if recipe.schedule == "linear" else 1.0)
     _step(state, recipe.clip)
