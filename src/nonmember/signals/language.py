@@ -57,7 +57,7 @@ def token_statistics(
     )
     for batch in _batches(encoded, batch_tokens):
         hidden, targets = _positions(model, [encoded[i] for i in batch])
-        parts = zip(hidden.split(ROWS_AT_ONCE), targets.split(ROWS_AT_ONCE), strict=True)
+        parts = zip(*(torch.split(one, ROWS_AT_ONCE) for one in (hidden, targets)), strict=True)
         found = torch.cat([_reduced(model, *part, spare) for part in parts], dim=1)
         if found.isnan().any():
             raise ModelError(
