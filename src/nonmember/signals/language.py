@@ -57,8 +57,9 @@ def token_statistics(
     )
     for batch in _batches(encoded, batch_tokens):
         hidden, targets = _positions(model, [encoded[i] for i in batch])
-        parts = zip(*(torch.split(one, ROWS_AT_ONCE) for one in (hidden, targets)), strict=True)
-        found = torch.cat([_reduced(model, *part, spare) for part in parts], dim=1)
+        rows, tokens = (torch.split(one, ROWS_AT_ONCE) for one in (hidden, targets))
+        parts = zip(rows, tokens, strict=True)
+        found = torch.cat([_reduced(model, h, t, spare) for h, t in parts], dim=1)
         if found.isnan().any():
             raise ModelError(
                 f"{int(found.isnan().any(dim=0).sum())} tokens got NaN from the model; "
