@@ -132,6 +132,35 @@ def test_short_and_long_texts_and_scarce_non_members_are_findings(
     assert "only their beginning" in found["E105", "note"].message
 
 
+def test_a_side_without_a_token_to_score_is_refused(
+    values: Values, base: Path, tmp_path: Path
+) -> None:
+    data = two_files(tmp_path, sentences(4, seed=2), ["", "a", "b"])
+    said = refusal(DataError, values(data=data, targets={"m": {"model": str(base)}}))
+    assert "no record of the non-members has a token to score" in said
+
+
+def test_a_tokenizer_that_names_tokens_the_model_lacks_is_refused(
+    values: Values, base: Path, tmp_path: Path
+) -> None:
+    small = tiny.llama(tmp_path / "small")
+    config = json.loads((small / "config.json").read_text())
+    (small / "config.json").write_text(json.dumps({**config, "vocab_size": 20}))
+    said = refusal(ModelError, values(targets={"m": {"model": str(small)}}))
+    assert "but the model knows only 20" in said
+
+
+def test_an_adapter_cannot_be_trained_further(values: Values, base: Path, tmp_path: Path) -> None:
+    tuned = tiny.adapter(tmp_path / "tuned", base)
+    said = refusal(ModelError, values(targets={"m": {"base": str(tuned), "trained_on": "members"}}))
+    assert "is an adapter, which cannot be trained further" in said
+
+
+def test_the_place_of_a_record_does_not_tell_its_side(values: Values) -> None:
+    member = inspected(values()).candidates.split.member
+    assert 0 < member[: len(member) // 2].sum() < member.sum()
+
+
 def test_groups_never_straddle(values: Values, base: Path, tmp_path: Path) -> None:
     path = tmp_path / "grouped.jsonl"
     rows = [{"text": text, "who": f"p{i // 3}"} for i, text in enumerate(sentences(90, seed=5))]

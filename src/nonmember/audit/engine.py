@@ -23,7 +23,7 @@ EFFICIENCY = 0.55  # of a matrix product's speed that a whole model reaches, see
 def run(jobs: Iterable[Job], store: Store, watch: Watch) -> None:
     """Do every job whose output is not in the store yet."""
     pending = [job for job in jobs if not store.has(job.address)]
-    total, done = sum(job.work for job in pending), 0.0
+    total, done = sum(job.work for job in pending) or 1.0, 0.0
     loaded: CausalModel | None = None
     for job in pending:
         watch(job.label, done / total)
@@ -46,7 +46,7 @@ def _telling(watch: Watch, job: Job, before: float, total: float) -> Callable[[i
     def told(tokens: int) -> None:
         nonlocal reached
         reached += tokens
-        watch(job.label, (before + job.work * reached / job.tokens) / total)
+        watch(job.label, (before + job.work * reached / max(1, job.tokens)) / total)
 
     return told
 

@@ -20,7 +20,6 @@ from nonmember.errors import SpecError, unknown
 from nonmember.training.recipe import Recipe
 
 Rate = Annotated[float, Field(gt=0, lt=1)]
-CORPORA = ("python-functions",)
 
 
 class _Part(BaseModel):

@@ -14,8 +14,9 @@ from nonmember.audit.candidates import Candidates, read_candidates
 from nonmember.audit.spec import Spec
 from nonmember.audit.spec import Target as TargetSpec
 from nonmember.data import texts
+from nonmember.data.split import Split
 from nonmember.data.texts import Record
-from nonmember.errors import ModelError, SpecError, unknown
+from nonmember.errors import DataError, ModelError, SpecError, unknown
 from nonmember.evaluation import checks
 from nonmember.evaluation.checks import Finding
 from nonmember.models import causal
@@ -127,6 +128,7 @@ def _target(
     limit = min([spec.data.max_tokens, *(length for length in lengths if length is not None)])
     encoded = encode(tokenizer, candidates.records, limit=limit)
     _refuse_unknown_tokens(asked, encoded)
+    _refuse_silence(name, encoded, candidates.split)
     if source is not None and base is not None:
         _compare_tokenizers(source, base, tokenizer, candidates.records, encoded)
     chosen, left_out = _attacks(spec, has_base=base is not None)
@@ -147,6 +149,17 @@ def _refuse_unknown_tokens(asked: Source, encoded: Sequence[Encoded]) -> None:
             f"{asked.name}: its tokenizer gives token {highest}, but the model knows only {size}; "
             "put the model's own tokenizer into its folder"
         )
+
+
+def _refuse_silence(name: str, encoded: Sequence[Encoded], split: Split) -> None:
+    """A side without a token to score leaves nothing to compare."""
+    speaks = np.array([one.scored.any() for one in encoded])
+    for side, chosen in (("members", split.member), ("non-members", ~split.member)):
+        if not speaks[chosen].any():
+            raise DataError(
+                f"targets.{name}: no record of the {side} has a token to score; give longer texts, "
+                "or chats in which the assistant speaks"
+            )
 
 
 def _compare_tokenizers(
