@@ -93,7 +93,8 @@ def _refuse_overlap(
         pairs = texts.overlap(left, right)
         if pairs:
             first = f"{left[pairs[0][0]].id} and {right[pairs[0][1]].id}"
+            more = f" ({len(pairs)} such pairs in all)" if len(pairs) > 1 else ""
             raise DataError(
-                f"{first} hold the same text, as do {len(pairs) - 1} more pairs: "
-                "a record cannot be on two sides; remove it from one"
+                f"{first} hold the same text{more}: a record cannot be on two sides; "
+                "remove it from one"
             )

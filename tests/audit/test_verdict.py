@@ -1,0 +1,79 @@
+"""One sentence per case: a leak, in the middle or in the tail; none; inverted; incomparable."""
+
+import pytest
+
+from nonmember.audit.records import AttackResult, Histogram
+from nonmember.audit.verdict import strongest, verdict
+from nonmember.evaluation.intervals import Interval
+from nonmember.evaluation.roc import Curve, TprAtFpr
+
+
+def around(value: float, arm: float) -> Interval:
+    return Interval(max(0.0, value - arm), value, min(1.0, value + arm), 0.95)
+
+
+def made(
+    name: str, auc: float, *, arm: float = 0.1, tail: tuple[float, float] = (0.0, 0.01)
+) -> AttackResult:
+    """An attack with an AUC, and at a false-positive rate of 1 % a rate with its lower end."""
+    rate = Interval(tail[0], tail[1], 1.0, 0.95)
+    return AttackResult(
+        name=name,
+        paper="arXiv:0",
+        access="logprobs",
+        needs=("token_logprobs",),
+        options={},
+        members=100,
+        non_members=200,
+        unscored=0,
+        auc=around(auc, arm / 2),
+        simultaneous=around(auc, arm),
+        tpr=(TprAtFpr(0.01, rate, rate, around(0.01, 0.01), 100, 200),),
+        curve=Curve((0.0, 1.0), (0.0, 1.0)),
+        histogram=Histogram((0.0, 1.0), (100,), (200,)),
+        blind=name == "bag_of_words",
+    )
+
+
+def judged(*attacks: AttackResult) -> tuple[bool | None, str]:
+    return verdict(attacks, strongest(attacks), 0.61)
+
+
+def test_a_leak_names_the_surest_attack_with_its_interval() -> None:
+    leaks, said = judged(made("loss", 0.7), made("wbc", 0.9), made("bag_of_words", 0.5))
+    assert leaks is True
+    assert "wbc, the strongest of 3 attacks" in said
+    assert "AUC 0.900 [0.800, 1.000]" in said
+
+
+def test_a_lucky_estimate_does_not_hide_a_sure_leak() -> None:
+    leaks, said = judged(made("ez_mia", 0.95, arm=0.5), made("loss", 0.7))
+    assert leaks is True
+    assert "loss, the strongest of 2 attacks" in said
+
+
+def test_a_few_fully_exposed_members_are_a_leak_though_the_auc_is_low() -> None:
+    leaks, said = judged(made("loss", 0.52, tail=(0.03, 0.06)), made("zlib", 0.51))
+    assert leaks is True
+    assert "finds 6% [3%, 100%] of members at a false-positive rate of 0.01" in said
+    assert "though its AUC is only 0.520" in said
+
+
+def test_an_inverted_leak_is_a_leak() -> None:
+    leaks, said = judged(made("loss", 0.2), made("zlib", 0.5))
+    assert leaks is True
+    assert "loss, one of 2 attacks, ranks members below non-members" in said
+
+
+def test_no_leak_says_what_was_tried_and_what_would_have_been_seen() -> None:
+    leaks, said = judged(made("loss", 0.55), made("bag_of_words", 0.5))
+    assert leaks is False
+    assert "No leak found by 2 attacks on 100 members and 200 non-members" in said
+    assert "A leak of AUC 0.61 or more would have been seen with 80 % probability" in said
+
+
+@pytest.mark.parametrize("auc", [0.6, 0.4])
+def test_sides_that_differ_without_the_model_allow_no_verdict(auc: float) -> None:
+    leaks, said = judged(made("wbc", 0.99), made("bag_of_words", auc))
+    assert leaks is None
+    assert "bag_of_words, which never sees the model" in said
