@@ -6,7 +6,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from nonmember.audit import records, run
+from nonmember.audit import engine, records, run
 from nonmember.audit import spec as specs
 from nonmember.audit.plan import Job, plan
 from nonmember.audit.records import Results
@@ -49,10 +49,10 @@ def dry_run(
     spec: Spec | Mapping[str, Any] | str | Path, *, store: str | Path | None = None
 ) -> tuple[tuple[Job, ...], tuple[Job, ...]]:
     """The jobs that ``audit_spec`` would do and those it would find done, after all its checks."""
-    shelf = as_store(store)
     jobs = plan(inspect(as_spec(spec))).jobs
-    done = tuple(job for job in jobs if shelf.has(job.address))
-    return tuple(job for job in jobs if job not in done), done
+    waiting = engine.pending(jobs, as_store(store))
+    addresses = {job.address for job in waiting}
+    return tuple(waiting), tuple(job for job in jobs if job.address not in addresses)
 
 
 def write_report(folder: str | Path, *, show_text: bool | None = None) -> Path:

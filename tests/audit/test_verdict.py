@@ -3,7 +3,7 @@
 import pytest
 
 from nonmember.audit.records import AttackResult, Histogram
-from nonmember.audit.verdict import strongest, verdict
+from nonmember.audit.verdict import points_at_members, strongest, verdict
 from nonmember.evaluation.intervals import Interval
 from nonmember.evaluation.roc import Curve, TprAtFpr
 
@@ -63,6 +63,12 @@ def test_an_inverted_leak_is_a_leak() -> None:
     leaks, said = judged(made("loss", 0.2), made("zlib", 0.5))
     assert leaks is True
     assert "loss, one of 2 attacks, ranks members below non-members" in said
+
+
+def test_an_inverted_attacks_highest_scores_expose_nobody() -> None:
+    assert not points_at_members(made("loss", 0.2))
+    assert points_at_members(made("loss", 0.7))
+    assert points_at_members(made("loss", 0.52, tail=(0.03, 0.06)))
 
 
 def test_no_leak_says_what_was_tried_and_what_would_have_been_seen() -> None:

@@ -88,3 +88,9 @@ def test_a_blind_attack_on_sides_drawn_apart_is_caught_either_way_round(shift):
     area = auc(scores, member, bootstrap(scores, member, np.arange(200), times=100))
     assert (checks.blind_separation("length", area) is None) == (shift == 0)
     assert (checks.inverted("length", area) is None) == (shift >= 0)
+
+
+def test_what_a_rate_needs_is_one_rule_however_it_rounds() -> None:
+    assert 49 * (1 / 49) < 1  # which would refuse what the figures give
+    found = checks.resolution(1 / 49, 49)
+    assert found is not None and found.severity == "note"

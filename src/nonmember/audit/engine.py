@@ -20,12 +20,17 @@ Watch = Callable[[str, float], None]
 EFFICIENCY = 0.55  # of a matrix product's speed that a whole model reaches, seen on small CPUs
 
 
+def pending(jobs: Iterable[Job], store: Store) -> list[Job]:
+    """The jobs whose output is not in the store yet."""
+    return [job for job in jobs if not store.has(job.address)]
+
+
 def run(jobs: Iterable[Job], store: Store, watch: Watch) -> None:
-    """Do every job whose output is not in the store yet."""
-    pending = [job for job in jobs if not store.has(job.address)]
-    total, done = sum(job.work for job in pending) or 1.0, 0.0
+    """Do every job that is pending."""
+    waiting = pending(jobs, store)
+    total, done = sum(job.work for job in waiting) or 1.0, 0.0
     loaded: CausalModel | None = None
-    for job in pending:
+    for job in waiting:
         watch(job.label, done / total)
         told = _telling(watch, job, done, total)
         if isinstance(job, Train):

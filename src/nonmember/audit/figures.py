@@ -11,7 +11,7 @@ from nonmember.audit.spec import Evaluation
 from nonmember.data.split import Split
 from nonmember.errors import UnresolvableError
 from nonmember.evaluation import roc
-from nonmember.evaluation.intervals import Interval, clopper_pearson, simultaneous
+from nonmember.evaluation.intervals import Interval, clopper_pearson, resolvable, simultaneous
 from nonmember.evaluation.roc import TprAtFpr
 from nonmember.types import Member, Scores
 
@@ -39,7 +39,7 @@ def figures(
         UnresolvableError: it could score no member, or no non-member.
     """
     values, inside, group = scored(scores, split)
-    fprs = resolvable(ask.fpr, inside)
+    fprs = _carried(ask.fpr, inside)
     replicates = roc.bootstrap(values, inside, group, fprs=fprs, times=ask.resamples, seed=seed)
     together, wider = joint_level(ask, attacks), widening(attack, split)
     rates = (
@@ -64,9 +64,9 @@ def scored(scores: Scores, split: Split) -> tuple[np.ndarray, np.ndarray, np.nda
     return scores[kept], split.member[kept], split.group[kept]
 
 
-def resolvable(fprs: Sequence[float], member: Member) -> list[float]:
+def _carried(fprs: Sequence[float], member: Member) -> list[float]:
     """The false-positive rates that so many non-members can carry."""
-    return [fpr for fpr in fprs if int((~member).sum()) * fpr >= 1 - 1e-9]
+    return [fpr for fpr in fprs if resolvable(fpr, int((~member).sum()))]
 
 
 def telling(auc: Interval, rates: Sequence[TprAtFpr]) -> bool:
@@ -90,7 +90,7 @@ def plainly_silent(
     if roc.auc(values, inside, level=level).widened(wider).excludes(0.5):
         return False
     found = (
-        (fpr, int(counts.members[counts.flagged(fpr)].sum())) for fpr in resolvable(ask.fpr, inside)
+        (fpr, int(counts.members[counts.flagged(fpr)].sum())) for fpr in _carried(ask.fpr, inside)
     )
     members = int(inside.sum())
     return not any(clopper_pearson(n, members, level=level).low > fpr for fpr, n in found)

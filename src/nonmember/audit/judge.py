@@ -13,7 +13,7 @@ from nonmember.audit.records import AttackResult, Exposed, Histogram, TargetResu
 from nonmember.audit.scoring import score
 from nonmember.audit.spec import Spec
 from nonmember.audit.subject import Subject, Target, options_of
-from nonmember.audit.verdict import strongest, verdict
+from nonmember.audit.verdict import points_at_members, strongest, verdict
 from nonmember.data.split import Split
 from nonmember.errors import RunError, UnresolvableError
 from nonmember.evaluation import checks, roc
@@ -55,6 +55,7 @@ def judged(
     best = strongest(attacks)
     detectable = _detectable(subject, len(target.attacks))
     leaks, sentence = verdict(attacks, best, detectable)
+    listed = leaks and points_at_members(best)
     found = TargetResult(
         name=target.name,
         description=describe.description(target, subject),
@@ -66,7 +67,7 @@ def judged(
         base_fit=answers.fit("base_token_logprobs", target, todo, fetch, split),
         attacks=tuple(attacks),
         redraws=redraws(target, fetch, scores, subject, blind),
-        exposed=exposed(scores[best.name], target, subject) if leaks else (),
+        exposed=exposed(scores[best.name], target, subject) if listed else (),
         findings=(*findings, *describe.quantised(target)),
         training=describe.training(target, todo, store),
         provenance=describe.origins(target),

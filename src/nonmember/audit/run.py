@@ -64,7 +64,7 @@ def audit(spec: Spec, output: Path, store: Store, observe: Observe = unobserved)
     subject = inspect(spec)
     todo = plan(subject)
     claim(output, spec)
-    with observe([job for job in todo.jobs if not store.has(job.address)]) as watch:
+    with observe(engine.pending(todo.jobs, store)) as watch:
         engine.run(todo.jobs, store, watch)
         return conclude(subject, todo, store, output, watch)
 

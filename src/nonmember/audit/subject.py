@@ -78,9 +78,14 @@ def inspect(spec: Spec) -> Subject:
     return Subject(spec, candidates, targets, where, _findings(spec, candidates, targets))
 
 
+def _asked(spec: Spec) -> list[Attack]:
+    """The attacks that the spec names; all of the families, if it names none."""
+    return [get(name, FAMILIES) for name in spec.attacks.run or of_families(FAMILIES)]
+
+
 def _check_attacks(spec: Spec) -> None:
     """Unknown attacks and options fail before any file is opened."""
-    asked = [get(name, FAMILIES) for name in spec.attacks.run or of_families(FAMILIES)]
+    asked = _asked(spec)
     if all(attack.family == "blind" for attack in asked):
         raise SpecError(
             "attacks.run: no attack on the model; add one, see `nonmember list attacks`"
@@ -183,7 +188,7 @@ def _compare_tokenizers(
 
 def _attacks(spec: Spec, *, has_base: bool) -> tuple[tuple[Attack, ...], dict[str, str]]:
     """The attacks to run, and why each other one of the families cannot."""
-    asked = [get(name, FAMILIES) for name in spec.attacks.run or of_families(FAMILIES)]
+    asked = _asked(spec)
     unable = (
         [] if has_base else [a for a in asked if any(q.whose == "base" for q in queried(a.needs))]
     )

@@ -16,6 +16,11 @@ def strongest(attacks: Sequence[AttackResult]) -> AttackResult:
     return max((one for one in attacks if not one.blind), key=_sureness)
 
 
+def points_at_members(attack: AttackResult) -> bool:
+    """Whether its highest scores are members': not so of an inverted attack, or a silent one."""
+    return _sureness(attack) > 0
+
+
 def verdict(
     attacks: Sequence[AttackResult], best: AttackResult, detectable: float
 ) -> tuple[bool | None, str]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from math import ceil
 from typing import Literal
 
-from nonmember.evaluation.intervals import Interval
+from nonmember.evaluation.intervals import Interval, resolvable
 
 Severity = Literal["error", "warning", "note"]
 
@@ -115,7 +115,7 @@ def not_run(name: str, why: str) -> Finding:
 
 def resolution(fpr: float, non_members: int) -> Finding | None:
     """E109: a false-positive rate that so few non-members cannot carry, or hardly."""
-    if non_members * fpr < 1:
+    if not resolvable(fpr, non_members):
         return Finding(
             "E109",
             "warning",

@@ -33,6 +33,11 @@ class Interval:
         return Interval(low, self.value, high, self.level)
 
 
+def resolvable(fpr: float, non_members: int) -> bool:
+    """Whether ``fpr`` of so many is one or more; 1/49 of 49 is, whatever floating point says."""
+    return non_members * fpr >= 1 - 1e-9
+
+
 def simultaneous(level: float, tests: int) -> float:
     """The level each of ``tests`` intervals needs so that all cover at once (Bonferroni)."""
     return 1 - (1 - level) / max(1, tests)

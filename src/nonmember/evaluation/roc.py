@@ -20,6 +20,7 @@ from nonmember.evaluation.intervals import (
     independent,
     newcombe,
     resampling_weights,
+    resolvable,
 )
 from nonmember.seeds import generator
 from nonmember.types import Groups, Member, Scores
@@ -243,7 +244,7 @@ def _rate(counts: Tally, replicates: Replicates, fpr: float, level: float) -> In
 def _refuse_unresolvable(counts: Tally, fpr: float) -> None:
     if not 0 < fpr < 1:
         raise UnresolvableError(f"tpr_at_fpr: fpr={fpr} is no rate; use a number between 0 and 1")
-    if counts.allowed(fpr)[0] < 1:
+    if not resolvable(fpr, int(counts.non_members.sum())):
         raise UnresolvableError(
             f"tpr_at_fpr: {counts.non_members.sum():.0f} non-members cannot resolve fpr={fpr}; "
             f"use at least {int(np.ceil(1 / fpr))}, or a larger fpr"
