@@ -27,6 +27,9 @@ slow: .venv/ready ## the demo for real
 bench: .venv/ready ## what is measured, into benchmarks/results
 	$(BIN)/python benchmarks/demo.py
 	$(BIN)/python benchmarks/null.py
+	$(BIN)/python benchmarks/attacks.py
+	$(BIN)/python benchmarks/suite.py
+	$(BIN)/python benchmarks/scale.py
 
 format: .venv/ready
 	$(BIN)/ruff format

@@ -6,19 +6,17 @@ Writes benchmarks/results/demo.json: budgets of the design beside what was measu
 """
 
 import json
-import os
-import platform
 import resource
 import subprocess
 import sys
 import tempfile
 import time
-from datetime import UTC, datetime
 from pathlib import Path
+
+from machine import keep
 
 BUDGET_SECONDS = {"full": 300, "quick": 90}
 BUDGET_GIGABYTES = 4.0
-RESULTS = Path(__file__).parent / "results" / "demo.json"
 
 
 def measure(part: str) -> dict:
@@ -51,30 +49,10 @@ def measure(part: str) -> dict:
     }
 
 
-def processor() -> str:
-    """The processor's name where the system tells it."""
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor()
-
-
 def main() -> None:
     """Measure what was asked for and keep it with the machine's description."""
-    parts = [sys.argv[2]] if sys.argv[1:2] == ["--only"] else ["quick", "full"]
-    kept = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-    for part in parts:
-        kept[part] = measure(part)
-        print(part, json.dumps(kept[part], indent=1))
-    kept["machine"] = {
-        "processor": processor(),
-        "cores": os.cpu_count(),
-        "system": f"{platform.system()} {platform.machine()}",
-        "python": platform.python_version(),
-        "date": datetime.now(UTC).date().isoformat(),
-    }
-    RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(json.dumps(kept, indent=1) + "\n")
+    for part in [sys.argv[2]] if sys.argv[1:2] == ["--only"] else ["quick", "full"]:
+        keep("demo", part, measure(part))
 
 
 if __name__ == "__main__":

@@ -111,7 +111,7 @@ def test_an_audit_of_an_adapter_prints_its_figures_and_where_the_page_is(
     assert status == 0 and "ask the base of model" in out
     assert not (tmp_path / "run").exists()
     status, out, err = say(*command)
-    assert status == 0 and "2 jobs to do" in err
+    assert status == 0 and "3 jobs to do" in err
     for said in ("wbc", "bag_of_words", "24+36", "false alarms", str(tmp_path / "run")):
         assert said in out
     assert "sat on" not in out + err  # no record's text

@@ -9,7 +9,11 @@ import pytest
 import worlds
 
 import nonmember.attacks
-import nonmember.signals.language  # noqa: F401  (fills the catalogue)
+import nonmember.signals.altered  # these fill the catalogue
+import nonmember.signals.conditioned
+import nonmember.signals.language
+import nonmember.signals.repeated
+import nonmember.signals.sampled  # noqa: F401
 from nonmember.attacks.registry import ATTACKS
 from nonmember.evaluation.roc import auc
 from nonmember.signals.catalogue import queried
@@ -34,12 +38,14 @@ def run(attack, world):
     return attack.score(*(world[need] for need in attack.needs))
 
 
-def compares_with_base(attack):
-    return any(question.whose == "base" for question in queried(attack.needs))
+def references(attack):
+    """The models whose log-probabilities are held against the target's."""
+    both = {"token_logprobs"} & {*attack.needs}
+    return [model for model in worlds.MODELS if both and f"{model}token_logprobs" in attack.needs]
 
 
 def test_planted_members_come_first(attack, world, scores):
-    assert auc(scores, world["member"]).value > (0.9 if compares_with_base(attack) else 0.6)
+    assert auc(scores, world["member"]).value > (0.9 if references(attack) else 0.6)
 
 
 def test_every_candidate_gets_one_finite_score(world, scores):
@@ -112,16 +118,36 @@ def test_float32_scores_as_float64(attack, world, scores):
     np.testing.assert_allclose(narrow, scores, rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("key", [key for key, a in ATTACKS.items() if compares_with_base(a)])
-def test_a_target_that_is_its_base_gives_every_record_one_score(key):
+@pytest.mark.parametrize(
+    "key",
+    [key for key, a in ATTACKS.items() if any("aug_" in n or "sample_" in n for n in a.needs)],
+)
+def test_copies_that_could_not_be_made_change_nothing(key):
+    altering = ATTACKS[key]
+    world = worlds.for_needs(altering.needs)
+    fewer = worlds.with_missing_copies(world, by=3)
+    np.testing.assert_allclose(run(altering, fewer), run(altering, world), rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("key", [key for key, a in ATTACKS.items() if references(a)])
+def test_a_target_that_is_its_reference_gives_every_record_one_score(key):
     comparing = ATTACKS[key]
-    world = worlds.for_needs(comparing.needs)
-    same = world | {need: world[need.removeprefix("base_")] for need in comparing.needs}
+    world, (model,) = worlds.for_needs(comparing.needs), references(comparing)
+    same = world | {need: world[need.removeprefix(model)] for need in comparing.needs}
     assert np.unique(run(comparing, same)).size == 1
 
 
+@pytest.mark.parametrize("key", [key for key, a in ATTACKS.items() if a.rowwise])
+def test_a_part_of_the_candidates_scores_as_in_the_whole(key):
+    streamed = ATTACKS[key]
+    world = worlds.for_needs(streamed.needs)
+    part = np.arange(30, 60)
+    found = run(streamed, worlds.reordered(world, part))
+    np.testing.assert_array_equal(found, run(streamed, world)[part])
+
+
 def test_needs_are_signals_and_options_are_keywords_with_defaults(attack):
-    assert queried(attack.needs) or attack.family == "blind"
+    assert queried(attack.needs) or attack.family == "blind" or "features" in attack.needs
     parameters = inspect.signature(attack.score).parameters.values()
     for one in parameters:
         assert one.kind in (one.POSITIONAL_OR_KEYWORD, one.KEYWORD_ONLY)

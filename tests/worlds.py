@@ -5,145 +5,168 @@ from inspect import signature
 from typing import Any
 
 import numpy as np
+import planted
+from planted import MOST, WORDS, World
 
 from nonmember.signals.catalogue import queried
 from nonmember.signals.derive import DERIVED
 
-World = dict[str, Any]
-
-GAP = 2.0  # nats by which memorised tokens are likelier
-WORDS = np.array([f"word{i}" for i in range(40)])
-FEWEST, MOST = 30, 48  # tokens of a text
+GAP = 3.0  # nats by which memorised tokens are likelier
+OTHERS = ("known_", "pop_")  # signals of records that are not the candidates
+MODELS = ("base_", "self_")
+PER_RECORD = ("features", "sample_recall", "sample_zlib")  # their columns are no tokens
 
 
 def language(n: int = 256, *, gap: float = GAP, shifted: bool = False, seed: int = 0) -> World:
     """A target that memorised a fifth of its members' tokens, and the base it was tuned from.
 
     Members and non-members alternate. Texts say nothing of membership unless ``shifted``,
-    when members prefer the first half of the words.
+    when members are longer, older and less varied.
     """
     rng = np.random.default_rng(seed)
     member = np.arange(n) % 2 == 0
-    lengths = rng.integers(FEWEST, MOST + 1, n)
-    base = _base(rng, (n, MOST))
-    world = {
-        "member": member,
-        "texts": _texts(rng, lengths, member & shifted),
-        **_padded(_tuned(rng, base, gap * member[:, None]), lengths),
-        **{f"base_{name}": array for name, array in _padded(base, lengths).items()},
+    lengths, ids = planted.lengths_of(rng, member & shifted), planted.words(rng, member & shifted)
+    texts = [" ".join(WORDS[row[:length]]) for row, length in zip(ids, lengths, strict=True)]
+    models = _models(rng, ids, gap * member)
+    base, target = models["base_token_logprobs"], models["token_logprobs"]
+    own = models | {
+        **planted.conditioned(rng, target, gap * member),
+        **planted.repeated(rng, target, base),
+        "token_ids": ids.astype(float),
+        "token_frequency": planted.frequency(ids),
     }
-    for name, function in DERIVED.items():
-        world[name] = function(*(world[need] for need in signature(function).parameters))
-    return world
+    copies = planted.copies(rng, base, lengths)
+    others = {"member": member, "texts": texts, "token_embedding": planted.embedding}
+    return {
+        **others,
+        **_padded(own, lengths),
+        **planted.jittered(rng, copies, 0.1),
+        **{f"base_{name}": array for name, array in copies.items()},
+        **{f"self_{k}": a for k, a in planted.jittered(rng, copies, 0.1).items()},
+        **planted.samples(rng, gap * member),
+        **planted.features(rng, gap * member),
+    }
 
 
 def for_needs(needs: Iterable[str], *, gap: float = GAP, n: int = 256, seed: int = 0) -> World:
     """The world in which an attack with these needs has something to find, if ``gap``.
 
-    What asks no model finds its ``gap`` in the texts. ``known_`` signals are of other records.
+    What asks no model finds its ``gap`` in the texts. ``known_`` signals are of other records,
+    ``pop_`` signals of the non-members among them.
     """
     shifted = gap > 0 and not queried(needs)
-    world = language(n, gap=gap, shifted=shifted, seed=seed)
-    others = language(n, gap=gap, shifted=shifted, seed=seed + 1)
-    return world | {f"known_{name}": signal for name, signal in others.items()}
+    found = {}
+    for prefix, at in {"": seed, "known_": seed + 1, "pop_": seed + 2}.items():
+        world = language(n, gap=gap, shifted=shifted, seed=at)
+        if prefix == "pop_":
+            world = reordered(world, np.flatnonzero(~world["member"]))
+        found |= {prefix + name: signal for name, signal in world.items()}
+    return derived(found, needs)
+
+
+def derived(world: World, names: Iterable[str]) -> World:
+    """The same world, with those of these signals that are derived from its others, anew."""
+    found = {}
+    for name in names:
+        records = next((prefix for prefix in OTHERS if name.startswith(prefix)), "")
+        rest = name.removeprefix(records)
+        model = next((prefix for prefix in MODELS if rest.startswith(prefix)), "")
+        if function := DERIVED.get(rest.removeprefix(model)):
+            needs = signature(function).parameters
+            own = (world.get(records + model + need, world.get(records + need)) for need in needs)
+            found[name] = function(*own)
+    return world | found
 
 
 def cut(world: World, tokens: int, rows: np.ndarray) -> World:
     """The same world, its records in ``rows`` cut to their first ``tokens`` tokens."""
-    gone = np.zeros((len(world["texts"]), MOST), dtype=bool)
-    gone[rows, tokens:] = True
-    texts = [
-        " ".join(text.split()[: tokens if lost.any() else None])
-        for text, lost in zip(world["texts"], gone, strict=True)
-    ]
-    arrays = {
-        name: np.where(gone, np.nan, signal)
-        for name, signal in world.items()
-        if _per_token(signal) and not name.startswith("known_")
-    }
-    return world | arrays | {"texts": texts, "zlib_length": DERIVED["zlib_length"](texts)}
+    found = dict(world)
+    for name, signal in _of_candidates(world).items():
+        if _per_token(name, signal) or (tokens == 0 and name in PER_RECORD):
+            found[name] = signal.copy()
+            found[name][rows, ..., tokens:] = np.nan
+    found["texts"] = list(world["texts"])
+    for row in rows:
+        found["texts"][row] = " ".join(world["texts"][row].split()[:tokens])
+    return derived(found, found)
 
 
 def impossible(world: World) -> World:
-    """The same world, where some tokens cannot be according to the target, the base, or both."""
-    lost = {"token_logprobs": [2, 3], "base_token_logprobs": [3, 4]}
-    never = {name: world[name].copy() for name in lost}
-    for name, columns in lost.items():
-        never[name][:, columns] = -np.inf
-    return world | never
+    """The same world, where some tokens cannot be according to the target, others, or both."""
+    found = dict(world)
+    for name, signal in _of_candidates(world).items():
+        if name.endswith("token_logprobs"):
+            found[name] = signal.copy()
+            found[name][..., [2, 3] if name == "token_logprobs" else [3, 4]] = -np.inf
+    return derived(found, found)
 
 
 def widened(world: World, *, at: int, by: int) -> World:
     """The same world, with ``by`` columns of NaN put into its token arrays before column ``at``."""
-    return {
-        name: np.insert(signal, [at] * by, np.nan, axis=1) if _per_token(signal) else signal
+    return world | {
+        name: np.insert(signal, [at] * by, np.nan, axis=-1)
         for name, signal in world.items()
+        if _per_token(name, signal)
+    }
+
+
+def with_missing_copies(world: World, *, by: int) -> World:
+    """The same world, with ``by`` copies more of each text, none of which could be made."""
+    return world | {
+        name: np.insert(signal, [0] * (by - 1) + [signal.shape[1]], np.nan, axis=1)
+        for name, signal in world.items()
+        if "aug_" in name or name.startswith("sample_")
     }
 
 
 def reordered(world: World, order: np.ndarray) -> World:
     """The same world, its candidates in another order; what is known of others stays."""
-    return {
-        name: signal if name.startswith("known_") else _taken(signal, order)
-        for name, signal in world.items()
-    }
+    return world | {name: _taken(one, order) for name, one in _of_candidates(world).items()}
 
 
 def as_type(world: World, dtype: type) -> World:
-    """The same world, its token arrays in another number format."""
-    return {
-        name: signal.astype(dtype) if _per_token(signal) else signal
+    """The same world, its arrays in another number format."""
+    found = {
+        name: signal.astype(dtype) if _is_array(signal) else signal
         for name, signal in world.items()
     }
+    return derived(found, found)
 
 
-def _per_token(signal: Any) -> bool:
-    return isinstance(signal, np.ndarray) and signal.ndim == 2
+def _of_candidates(world: World) -> World:
+    return {name: signal for name, signal in world.items() if not name.startswith(OTHERS)}
+
+
+def _per_token(name: str, signal: Any) -> bool:
+    return _is_array(signal) and ("token" in name or name.endswith("label_similarity"))
+
+
+def _is_array(signal: Any) -> bool:
+    return isinstance(signal, np.ndarray) and signal.ndim > 1
 
 
 def _taken(signal: Any, order: np.ndarray) -> Any:
+    if callable(signal):
+        return signal
     return signal[order] if isinstance(signal, np.ndarray) else [signal[i] for i in order]
 
 
-def _base(rng: np.random.Generator, shape: tuple[int, int]) -> World:
-    """Tokens of a model as likely as its moments say; the likeliest ones are hits."""
-    mean = -rng.gamma(4.0, 0.8, shape)
-    std = rng.uniform(0.5, 2.0, shape)
-    return _statistics(mean + std * rng.normal(size=shape), mean, std, mean * rng.uniform(0.1, 0.5))
-
-
-def _tuned(rng: np.random.Generator, base: World, gain: np.ndarray) -> World:
-    """The base after fine-tuning: every token moved a little, a fifth of them by ``gain`` more."""
-    shape = base["token_logprobs"].shape
-    moved = base["token_logprobs"] + 0.3 * rng.normal(size=shape)
-    moved += gain * (rng.random(shape) < 0.2)
-    others = ("token_mean_logprob", "token_std_logprob", "token_top_logprob")
-    return _statistics(moved, *(base[name] for name in others))
-
-
-def _statistics(logprobs: np.ndarray, mean: np.ndarray, std: np.ndarray, top: np.ndarray) -> World:
-    """The five statistics, agreeing with each other; the first two tokens are always misses."""
-    hit = logprobs >= top
-    hit[:, :2] = False
+def _models(rng: np.random.Generator, ids: np.ndarray, gap: np.ndarray) -> World:
+    """What the base, the target and a reference that learnt nothing say of each token."""
+    base = planted.base(rng, ids)
+    target = planted.tuned(rng, base, ids, gap[:, None])
+    reference = planted.tuned(rng, base, ids, np.zeros(1))
     return {
-        "token_logprobs": np.where(hit, top, np.minimum(logprobs, top - 0.01)),
-        "token_hit": hit.astype(float),
-        "token_top_logprob": top,
-        "token_mean_logprob": mean,
-        "token_std_logprob": std,
+        prefix + name: array
+        for prefix, model in {"": target, "base_": base, "self_": reference}.items()
+        for name, array in model.items()
     }
 
 
 def _padded(arrays: World, lengths: np.ndarray) -> World:
+    """NaN past the end of each text, on the last axis."""
     past = np.arange(MOST) >= lengths[:, None]
-    return {name: np.where(past, np.nan, array) for name, array in arrays.items()}
-
-
-def _texts(rng: np.random.Generator, lengths: np.ndarray, shifted: np.ndarray) -> list[str]:
-    """One word a token; in ``shifted`` texts nearly all are of the first half of the words."""
-    half = len(WORDS) // 2
-    odds = {False: np.ones(len(WORDS)), True: np.repeat([9.0, 1.0], half)}
-    return [
-        " ".join(rng.choice(WORDS, length, p=odds[bool(own)] / odds[bool(own)].sum()))
-        for length, own in zip(lengths, shifted, strict=True)
-    ]
+    return {
+        name: np.where(past[:, None] if array.ndim == 3 else past, np.nan, array)
+        for name, array in arrays.items()
+    }

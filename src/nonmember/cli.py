@@ -58,7 +58,9 @@ def llm(
     model: Annotated[
         str,
         typer.Option(
-            "--model", help="The fine-tuned model: a folder, an adapter, a .gguf file, or smollm2."
+            "--model",
+            help="The fine-tuned model: a folder, an adapter, a .gguf file, smollm2, or the "
+            "address of an OpenAI-compatible endpoint (with --served and --tokenizer).",
         ),
     ],
     members: Annotated[
@@ -96,6 +98,53 @@ def llm(
         list[str] | None,
         typer.Option("--attack", help="An attack to run; repeat for more. All by default."),
     ] = None,
+    access: Annotated[
+        str,
+        typer.Option(
+            "--access",
+            help="What the attacker sees: text, label, topk, logprobs, dist or weights.",
+        ),
+    ] = "weights",
+    queries: Annotated[
+        int,
+        typer.Option(
+            "--queries", help="Most texts that an attack may put to the model per record."
+        ),
+    ] = 4,
+    known: Annotated[
+        int,
+        typer.Option(
+            "--known", help="Records of each side that the attacker knows; they are not evaluated."
+        ),
+    ] = 0,
+    packed: Annotated[
+        bool, typer.Option("--packed", help="The model was trained on records packed end to end.")
+    ] = False,
+    long: Annotated[
+        str,
+        typer.Option(
+            "--long", help="Texts over --max-tokens: cut, or slide (overlapping windows)."
+        ),
+    ] = "cut",
+    corpus: Annotated[
+        str | None,
+        typer.Option(
+            "--corpus", help="Texts to count tokens in; the records themselves by default."
+        ),
+    ] = None,
+    served: Annotated[
+        str | None, typer.Option("--served", help="The model's name at its endpoint.")
+    ] = None,
+    tokenizer: Annotated[
+        str | None, typer.Option("--tokenizer", help="An endpoint's tokenizer: a model's folder.")
+    ] = None,
+    per_second: Annotated[
+        float | None,
+        typer.Option("--per-second", help="Most requests to an endpoint in a second."),
+    ] = None,
+    insecure: Annotated[
+        bool, typer.Option("--insecure", help="Send texts to another machine over plain http.")
+    ] = False,
     fpr: Annotated[
         list[float] | None,
         typer.Option("--fpr", help="False-positive rate to report; repeat for more."),
@@ -116,14 +165,24 @@ def llm(
     """Audit a fine-tuned language model on records it was and was not trained on."""
     from nonmember import verbs
 
-    data = {"field": field, "group": group, "max_tokens": max_tokens}
     spec = verbs.llm_spec(
         model,
         members,
         non_members,
-        base=base,
-        data=data,
-        attacks=attacks or (),
+        target={
+            "base": base,
+            "endpoint": verbs.endpoint_values(served, tokenizer, per_second, insecure=insecure),
+        },
+        data={
+            "field": field,
+            "group": group,
+            "max_tokens": max_tokens,
+            "known": known,
+            "packed": packed,
+            "long": long,
+            "corpus": corpus,
+        },
+        attacks={"run": attacks or None, "access": access, "queries": queries},
         fpr=fpr or (),
         seed=seed,
         compute={"device": device, "precision": precision},

@@ -15,7 +15,9 @@ from nonmember.audit import engine
 from nonmember.audit.engine import Watch
 from nonmember.audit.plan import Job
 from nonmember.audit.records import AttackResult, Results, TargetResult
+from nonmember.audit.threat import access_of
 from nonmember.evaluation.intervals import Interval
+from nonmember.report import words
 from nonmember.signals.catalogue import SIGNALS, access
 from nonmember.signals.derive import DERIVED
 
@@ -75,6 +77,7 @@ def results(found: Results) -> None:
         out.print(f"[bold]{escape(target.name)}[/]: {escape(target.description)}", highlight=False)
         out.print(_table(target))
         out.print(f"[bold]{escape(target.verdict)}[/]", highlight=False)
+        out.print(*_together(target), sep="\n", highlight=False)
         again = target.redraws
         out.print(
             f"Membership drawn anew {again.times} times: {again.alarms} false alarms.",
@@ -86,11 +89,25 @@ def results(found: Results) -> None:
             )
 
 
+def _together(target: TargetResult) -> list[str]:
+    """What the records show as a set, and persons with several; a line each."""
+    lines = []
+    if target.as_a_set is not None:
+        found, concluded = target.as_a_set.found, target.as_a_set.trained_on
+        said = {True: "trained on", False: "not shown to be trained on", None: "nothing follows"}
+        lines.append(f"The members as a set: {words.p_value(found.p)}, {said[concluded]}.")
+    if target.persons is not None:
+        auc, counts = target.persons.auc, f"{target.persons.members}+{target.persons.non_members}"
+        lines.append(f"Persons by {target.persons.attack}: AUC {words.auc(auc)}, n {counts}.")
+    return lines
+
+
 def _table(target: TargetResult) -> Table:
     rates = sorted({tpr.fpr for attack in target.attacks for tpr in attack.tpr})
     table = Table(
         Column("attack", no_wrap=True),
         "access",
+        Column("queries", justify="right"),
         "AUC",
         *(f"TPR at FPR {rate:g}" for rate in rates),
         "n",
@@ -101,6 +118,7 @@ def _table(target: TargetResult) -> Table:
         table.add_row(
             attack.name,
             attack.access,
+            str(attack.queries),
             _auc(attack),
             *(found.get(rate, "-") for rate in rates),
             f"{attack.members}+{attack.non_members}",
@@ -134,8 +152,9 @@ def attacks_markdown() -> str:
 
 
 def _attack_rows() -> list[tuple[str, str, str, str]]:
+    every = tuple(ATTACKS.values())
     return [
-        (key, access(attack.needs), ", ".join(attack.needs), attack.paper)
+        (key, access_of(attack, every), ", ".join(attack.needs), attack.paper)
         for key, attack in sorted(ATTACKS.items())
     ]
 
@@ -145,7 +164,7 @@ def signals() -> None:
     table = Table("signal", "access", "from", box=box.SIMPLE)
     for signal in SIGNALS.values():
         for name, needed in signal.provides.items():
-            table.add_row(name, needed, f"one pass: {signal.name}")
+            table.add_row(name, needed, f"extractor {signal.name}")
     for name, function in DERIVED.items():
         needs = tuple(signature(function).parameters)
         table.add_row(name, access(needs), f"derived: {', '.join(needs)}")

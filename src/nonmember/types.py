@@ -1,8 +1,9 @@
 """The array vocabulary: every shape in the library is spelled once, here.
 
-Axes, in this order: ``m`` reference models, ``n`` candidates, ``v`` views, ``t`` tokens;
-``k`` known records. Ragged token arrays are right-padded with NaN, so that a forgotten
-mask shows up as NaN instead of passing for a confident zero.
+Axes, in this order: ``m`` reference models, ``n`` candidates, ``v`` views, ``t`` tokens, ``s``
+tokens of an altered copy, ``d`` features; ``k`` known records, ``z`` known non-members. Ragged
+token arrays are right-padded with NaN, so that a forgotten mask shows up as NaN instead of
+passing for a confident zero.
 """
 
 from collections.abc import Sequence
@@ -16,6 +17,9 @@ Access: TypeAlias = Literal["text", "label", "topk", "logprobs", "dist", "weight
 """What an attacker can see of a language model, from least to most."""
 
 ACCESS: tuple[Access, ...] = ("text", "label", "topk", "logprobs", "dist", "weights")
+
+LOGPROB_FLOOR = -1e4
+"""What the log-probability of an impossible token counts as, in nats."""
 
 Share: TypeAlias = Annotated[float, Gt(0), Le(1)]
 """An option that is a share of something: above 0, at most 1."""
@@ -40,6 +44,33 @@ KnownTexts: TypeAlias = Sequence[str]
 
 TokenLogprobs = Float[np.ndarray, "n t"]
 """log p(token | what precedes it), nats; NaN where a position is not scored."""
+
+TokenIds = Float[np.ndarray, "n t"]
+"""Vocabulary numbers of tokens, whole; NaN where a position is not scored."""
+
+TokenFrequency = Float[np.ndarray, "n t"]
+"""(count + 1) / (N + V) of each token in a reference corpus of N tokens; above 0."""
+
+CopyLogprobs = Float[np.ndarray, "n v s"]
+"""log p of the tokens of v altered copies, nats; a copy that could not be made is all NaN."""
+
+RepeatLogprobs = Float[np.ndarray, "n v t"]
+"""log p of the text's tokens in each of v repetitions of it, nats; positions as in the text."""
+
+SampleRecall = Float[np.ndarray, "n v"]
+"""Share of the true continuation found in each of v sampled ones, 0 to 1."""
+
+SampleZlib = Float[np.ndarray, "n v"]
+"""Bytes of the zlib-compressed UTF-8 form of each sampled continuation, whole."""
+
+Similarity = Float[np.ndarray, "n t"]
+"""Cosine of the true and the likeliest token's embeddings, -1 to 1; NaN where not scored."""
+
+Features = Float[np.ndarray, "n d"]
+"""Numbers that describe a candidate; NaN where one cannot be had."""
+
+KnownFeatures = Float[np.ndarray, "k d"]
+PopulationFeatures = Float[np.ndarray, "z d"]
 
 TokenHit = Float[np.ndarray, "n t"]
 """1 where the model's likeliest token is the true one, 0 where not, NaN where not scored."""

@@ -86,9 +86,9 @@ def llm_spec(  # noqa: PLR0913  (one parameter per flag, as cli.py)
     members: str,
     non_members: str,
     *,
-    base: str | None = None,
+    target: Mapping[str, Any] = MappingProxyType({}),
     data: Mapping[str, Any] = MappingProxyType({}),
-    attacks: Sequence[str] = (),
+    attacks: Mapping[str, Any] = MappingProxyType({}),
     fpr: Sequence[float] = (),
     seed: int = 0,
     compute: Mapping[str, Any] = MappingProxyType({}),
@@ -97,12 +97,12 @@ def llm_spec(  # noqa: PLR0913  (one parameter per flag, as cli.py)
     """The spec of ``nonmember audit llm``: one model, two files of records.
 
     Args:
-        model: the fine-tuned model.
+        model: the fine-tuned model: a path, a packaged name, or an endpoint's address.
         members: records it was trained on.
         non_members: records like them that it was not.
-        base: the model it was fine-tuned from.
+        target: further keys of the spec's target, such as ``base``.
         data: further keys of the spec's ``data``, such as ``field`` or ``max_tokens``.
-        attacks: which to run; all that can, if empty.
+        attacks: the spec's ``attacks``: which to ``run``, at which ``access``.
         fpr: false-positive rates to report; 0.01 if empty.
         seed: root of all randomness.
         compute: the spec's ``compute``.
@@ -115,13 +115,22 @@ def llm_spec(  # noqa: PLR0913  (one parameter per flag, as cli.py)
         "title": f"Membership audit of {Path(model).name}",
         "seed": seed,
         "data": {"members": members, "non_members": non_members, **data},
-        "targets": {"model": {"model": model, "base": base}},
-        "attacks": {"run": tuple(attacks) or None},
+        "targets": {"model": {"model": model, **target}},
+        "attacks": dict(attacks),
         "evaluation": {"fpr": tuple(fpr)} if fpr else {},
         "compute": dict(compute),
         "report": {"show_text": show_text},
     }
     return specs.parse(values, "audit llm")
+
+
+def endpoint_values(
+    served: str | None, tokenizer: str | None, per_second: float | None, *, insecure: bool
+) -> dict[str, Any] | None:
+    """The spec's ``endpoint`` from flags; None where nothing is said of one."""
+    given = {"served": served, "tokenizer": tokenizer, "per_second": per_second}
+    said = {key: value for key, value in given.items() if value is not None}
+    return {**said, "insecure": insecure} if said or insecure else None
 
 
 def incomplete(results: Results) -> bool:

@@ -1,14 +1,16 @@
-"""The baseline that sees texts only, by hand and against a loop over its trees."""
+"""The baselines that see texts only, by hand and against loops."""
 
 import re
+from math import ceil, log
 
 import numpy as np
 import pytest
 import worlds
 from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
 
-from nonmember.attacks.blind import bag_of_words
-from nonmember.attacks.language import loss
+from nonmember.attacks.blind import bag_of_words, dates, greedy_ngrams, length
+from nonmember.attacks.language.likelihood import loss
 from nonmember.errors import SpecError
 from nonmember.evaluation.roc import auc
 
@@ -112,3 +114,197 @@ def test_it_equals_the_loop():
         expected.append(np.mean([walked(tree.tree_, counted) for tree in trees]))
     found = bag_of_words(world["texts"], world["known_texts"], world["known_member"])
     np.testing.assert_allclose(found, expected, rtol=1e-9)
+
+
+BLIND = [bag_of_words, length, dates, greedy_ngrams]
+
+
+@pytest.mark.parametrize("blind", BLIND)
+def test_empty_texts_are_nan_and_no_other(blind):
+    found = blind(["", "alpha 2001", "+", " "], known("alpha 2001", "beta gamma"), SIDES)
+    np.testing.assert_array_equal(np.isnan(found), [True, False, False, False])
+
+
+@pytest.mark.parametrize("blind", BLIND[1:])
+def test_no_texts_have_no_scores(blind):
+    assert blind([], known("alpha", "beta"), SIDES).shape == (0,)
+
+
+@pytest.mark.parametrize("blind", BLIND)
+@pytest.mark.parametrize("side", [True, False])
+def test_one_known_side_says_the_same_of_every_text(blind, side):
+    found = blind(["alpha", "beta gamma 1999"], known("alpha", "beta gamma"), np.full(40, side))
+    assert found[0] == found[1] == (0.0 if blind is greedy_ngrams else float(side))
+
+
+@pytest.mark.parametrize("blind", BLIND)
+def test_known_texts_that_are_empty_say_nothing(blind):
+    found = blind(["alpha", "beta gamma 1999"], [""] * 40, SIDES)
+    assert np.isfinite(found).all()
+    assert found == pytest.approx([0.0 if blind is greedy_ngrams else 0.5] * 2, abs=1e-6)
+
+
+@pytest.mark.parametrize("blind", BLIND)
+def test_a_text_scores_alone_as_among_others(blind):
+    world = worlds.for_needs(["texts"])
+    told = world["known_texts"], world["known_member"]
+    whole = blind(world["texts"], *told)
+    for row in (0, 3, 17):
+        assert blind([world["texts"][row]], *told) == pytest.approx(whole[[row]], rel=1e-12)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_length_learns_which_way_it_counts(sign):
+    rng = np.random.default_rng(0)
+    words = 50 + sign * 20 * np.tile(SIDES, 2) + rng.integers(-9, 10, 80)
+    texts = ["word " * count for count in words]
+    assert auc(length(texts[40:], texts[:40], SIDES), SIDES).value == 1
+    far = length(["word " * 30, "word " * 90], texts[:40], SIDES)
+    assert (far[1] > far[0]) == (sign == 1)
+
+
+def test_length_equals_the_formula():
+    world = worlds.for_needs(["texts"], n=60)
+    sizes = [
+        np.array([[log(1 + len(t)), log(1 + len(words(t))), log(2)] for t in texts])
+        for texts in (world["known_texts"], world["texts"])
+    ]
+    centre, spread = sizes[0].mean(axis=0), sizes[0].std(axis=0)
+    spread[2] = 1.0
+    told, asked = ((one - centre) / spread for one in sizes)
+    fitted = LogisticRegression(C=1e3, solver="newton-cholesky").fit(told, world["known_member"])
+    odds = asked @ fitted.coef_[0] + fitted.intercept_[0]
+    found = length(world["texts"], world["known_texts"], world["known_member"])
+    np.testing.assert_allclose(found, 1 / (1 + np.exp(-odds)), rtol=1e-9)
+
+
+def test_length_counts_lines_apart_from_words():
+    texts = ["a b c d", "a\nb c d"] * 40
+    member = np.arange(80) % 2 == 0
+    np.testing.assert_array_equal(length(texts[:2], texts, member) > 0.5, [True, False])
+
+
+@pytest.mark.parametrize(
+    ("member", "other"),
+    [
+        ("written in 2019", "written in 2023"),
+        ("on 12/04/2020", "on a monday"),
+        ("in January, say", "in winter, say"),
+        ("see https://a.b", "see page a.b"),
+        ("call 5551234", "call me now"),
+    ],
+)
+def test_dates_tell_by_years_days_months_links_and_digits(member, other):
+    found = dates([member, other], known(member, other), SIDES)
+    assert found[0] > 0.9
+    assert found[1] < 0.1
+
+
+def test_dates_know_a_year_from_a_number():
+    """19995 and 3020 are no years; if they were, both texts would have one."""
+    texts = known("in 1995 it was so", "in 19995 it was 3020 so")
+    found = dates(["in 1987 it was so", "in 24680 it was 1234 so"], texts, SIDES)
+    assert found[0] > 0.8
+    assert found[1] < 0.2
+
+
+def test_dates_find_a_threshold_between_years():
+    rng = np.random.default_rng(0)
+    years = np.where(np.tile(SIDES, 2), 2014, 2022) + rng.integers(-4, 4, 80)
+    texts = [f"seen in {year} or in 1990" for year in years]
+    assert auc(dates(texts[40:], texts[:40], SIDES), SIDES).value > 0.95
+
+
+def test_dates_are_seeded():
+    world = worlds.for_needs(["texts"])
+    given = world["texts"], world["known_texts"], world["known_member"]
+    np.testing.assert_array_equal(dates(*given), dates(*given, seed=0))
+    assert (dates(*given) != dates(*given, seed=1)).any()
+
+
+def chosen_and_weighed(texts, member, *, longest, least, most):
+    """Greedily chosen n-grams and their weights, from sets of strings."""
+    holds = [ngrams(text, longest) for text in texts]
+    every = sorted(set().union(*holds), key=lambda gram: (len(gram), first_seen(texts, gram)))
+    common = [
+        g for g in every if sum(g in own for own in holds) >= max(2, ceil(least * len(texts)))
+    ]
+    waiting, weights = set(range(len(texts))), {}
+    while len(weights) < most:
+        added = {g: [0, 0] for g in common}
+        for i in waiting:
+            for gram in holds[i] & added.keys():
+                added[gram][not member[i]] += 1
+        best = max(common, key=lambda g: added[g][0] / (added[g][1] + 1))
+        if added[best][0] / sum(member) <= added[best][1] / sum(~member):
+            break
+        waiting -= {i for i in waiting if best in holds[i]}
+        held = [
+            sum(best in h for h, m in zip(holds, member, strict=True) if m == s) for s in (1, 0)
+        ]
+        inside, outside = (held[0] + 1) / (sum(member) + 2), (held[1] + 1) / (sum(~member) + 2)
+        weights[best] = log(inside / outside)
+    return weights
+
+
+def first_seen(texts, gram):
+    """Where each of its words first comes up among all words."""
+    order = list(dict.fromkeys(word for text in texts for word in all_words(text)))
+    return [order.index(word) for word in gram]
+
+
+def all_words(text):
+    return re.findall(r"\w+", text.lower())
+
+
+def ngrams(text, longest):
+    found = all_words(text)
+    return {
+        tuple(found[i : i + n]) for n in range(1, longest + 1) for i in range(len(found) - n + 1)
+    }
+
+
+@pytest.mark.parametrize(("longest", "least", "most"), [(5, 0.05, 100), (2, 0.1, 4), (1, 0.3, 100)])
+def test_greedy_ngrams_equal_the_loop(longest, least, most):
+    rng = np.random.default_rng(3)
+    member = np.arange(60) % 2 == 0
+    vocabulary = np.array(list("abcdefghij"))
+    texts = [
+        " ".join(rng.choice(vocabulary, rng.integers(1, 14), p=odds / odds.sum()))
+        for odds in 1 + np.outer(np.tile(member, 2), np.arange(10) < 3)
+    ]
+    weights = chosen_and_weighed(texts[:60], member, longest=longest, least=least, most=most)
+    expected = [
+        sum(weight for gram, weight in weights.items() if gram in ngrams(text, longest))
+        for text in texts[60:]
+    ]
+    found = greedy_ngrams(texts[60:], texts[:60], member, words=longest, least=least, most=most)
+    assert 0 < len(weights) <= most
+    np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-9)
+
+
+def test_one_telling_phrase_by_hand():
+    """Ten of twenty members hold "x y", no other does: log of 11 / 22 over 1 / 22."""
+    texts = ["x y a"] * 10 + ["y x a"] * 30
+    found = greedy_ngrams(["x y", "y x b", "x y x y", "b"], texts, SIDES, most=1)
+    np.testing.assert_allclose(found, [log(11), 0, log(11), 0], atol=1e-12)
+
+
+def test_a_phrase_longer_than_asked_for_is_not_looked_at():
+    texts = ["a b c d e"] * 20 + ["e d c b a"] * 20
+    assert greedy_ngrams(["a b c d e"], texts, SIDES, words=1)[0] == 0
+    assert greedy_ngrams(["a b c d e"], texts, SIDES, words=2)[0] > 1
+
+
+def test_scripts_without_spaces_have_a_word_a_sign():
+    texts = known("天地玄黃", "玄黃天地")
+    found = greedy_ngrams(["地玄", "黃天", "天"], texts, SIDES)
+    assert found[0] > 1 > found[2] == found[1] == 0
+
+
+@pytest.mark.parametrize("blind", BLIND[1:])
+def test_texts_drawn_alike_are_not_told_apart(blind):
+    n = 1000
+    world, others = worlds.language(2 * n, gap=0.0), worlds.language(2 * n, gap=0.0, seed=1)
+    found = auc(blind(world["texts"], others["texts"], others["member"]), world["member"]).value
+    assert found == pytest.approx(0.5, abs=4 * np.sqrt((2 * n + 1) / (12 * n * n)))

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 import nonmember.attacks
-from nonmember.attacks import language, registry
+from nonmember.attacks import registry
+from nonmember.attacks.language import likelihood
 from nonmember.attacks.registry import ATTACKS, attack, get, of_families
 from nonmember.errors import SpecError
 
@@ -56,8 +57,33 @@ def test_an_attack_that_is_told_the_truth_of_others_is_learned(empty):
     def taught(texts, known_texts, known_member):
         return np.zeros(len(texts))
 
-    assert empty["blind.taught"].learned
+    assert empty["blind.taught"].learned and not empty["blind.taught"].rowwise
     assert ATTACKS["blind.bag_of_words"].learned and not ATTACKS["language.wbc"].learned
+
+
+def test_an_attack_that_holds_candidates_against_a_population_is_learned(empty):
+    @attack(family="language", paper="We 2026")
+    def against(token_logprobs, pop_token_logprobs):
+        return token_logprobs[:, 0]
+
+    assert empty["language.against"].learned and not empty["language.against"].rowwise
+
+
+def test_an_attack_on_the_scores_of_others_needs_all_candidates(empty):
+    @attack(family="language", paper="We 2026")
+    def combined(features):
+        return features[:, 0]
+
+    assert not empty["language.combined"].learned and not empty["language.combined"].rowwise
+    assert ATTACKS["language.wbc"].rowwise
+
+
+def test_known_records_without_their_membership_are_refused():
+    with pytest.raises(SpecError, match=r"'untold': asks for known records but not whether"):
+
+        @attack(family="language", paper="We 2026")
+        def untold(token_logprobs, known_token_logprobs):
+            return token_logprobs[:, 0]
 
 
 def test_a_taken_name_is_refused_in_its_family_only(empty):
@@ -83,8 +109,8 @@ def test_families_have_their_own_short_names():
 
 
 def test_a_name_is_found_in_full_anywhere_and_short_in_its_family():
-    assert get("loss", ["language"]).score is language.loss
-    assert get("language.loss", ["blind"]).score is language.loss
+    assert get("loss", ["language"]).score is likelihood.loss
+    assert get("language.loss", ["blind"]).score is likelihood.loss
     with pytest.raises(SpecError, match="no attack 'loss'"):
         get("loss", ["blind"])
 

@@ -11,13 +11,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
 import nonmember as nm
-from nonmember.audit import engine, records
+from nonmember.attacks.registry import of_families
+from nonmember.audit import engine, plan, records
 from nonmember.audit.plan import Job
 from nonmember.audit.records import AttackResult, Results, TargetResult
+from nonmember.audit.threat import FAMILIES
 from nonmember.errors import ModelError, RunError
 
 Values = Callable[..., dict[str, Any]]
@@ -58,8 +61,46 @@ def test_the_leak_is_found_and_the_control_is_clean(finished: tuple[Results, Pat
         assert (found.members, found.non_members) == (24, 40)
         assert found.auc.low >= found.simultaneous.low
     assert targets["control"].leaks is False
-    assert "8 attacks" in targets["control"].verdict
+    assert f"{len(targets['control'].attacks)} attacks" in targets["control"].verdict
     assert f"{targets['control'].detectable_auc:.2f}" in targets["control"].verdict
+
+
+def test_every_attack_that_there_is_runs_and_says_what_it_asked(
+    values: Values, tmp_path: Path
+) -> None:
+    leaky = values()["targets"]["leaky"]
+    few = {"copies": 2}
+    given = values(
+        data={**values()["data"], "known": 4},
+        targets={"leaky": leaky},
+        attacks={"queries": 100, "options": {"ez_mia": {"min_errors": 1}}},
+        signals={
+            "options": {name: few for name in ("neighbours", "spans", "swaps", "samples")},
+            "self_prompted": {"texts": 8, "prompt_tokens": 4},
+        },
+    )
+    (target,) = nm.audit_spec(given, tmp_path / "run", store=tmp_path / "store").targets
+    assert {one.name for one in target.attacks} == of_families(FAMILIES).keys()
+    assert not [f for f in target.findings if f.code in ("E108", "E110")]
+    asked = {one.name: one.queries for one in target.attacks}
+    assert (asked["loss"], asked["neighbourhood"], asked["spv_mia"]) == (1, 3, 3)
+    assert asked["length"] == 0 and asked["con_recall"] == 3
+    assert asked["ensemble"] >= max(n for name, n in asked.items() if name != "ensemble")
+
+
+def test_shards_change_no_score(
+    finished: tuple[Results, Path], values: Values, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plan, "SHARD", 8)
+    folder = finished[1]
+    nm.audit_spec(values(), folder / "cut", store=folder / "anew")
+    whole, cut = (
+        pq.read_table(folder / run / "private" / "records.parquet").to_pydict()
+        for run in ("run", "cut")
+    )
+    for name, column in whole.items():
+        if name.startswith("leaky."):
+            np.testing.assert_allclose(cut[name], column, rtol=1e-4, atol=1e-5, err_msg=name)
 
 
 def test_fine_tuning_shows_in_the_members_loss(finished: tuple[Results, Path]) -> None:
@@ -104,7 +145,7 @@ def test_a_second_run_asks_and_trains_nothing(
         raise AssertionError("a finished job was done again")
 
     monkeypatch.setattr(engine, "_train", fail)
-    monkeypatch.setattr(engine, "_query", fail)
+    monkeypatch.setattr(engine, "_ask", fail)
     folder = finished[1]
     nm.audit_spec(values(), folder / "run", store=folder / "store")
     nm.audit_spec(
@@ -117,14 +158,15 @@ def test_a_second_run_asks_and_trains_nothing(
 def test_adding_an_attack_asks_only_what_is_new(values: Values, tmp_path: Path) -> None:
     alone = values(attacks={"run": ["loss"]})
     nm.audit_spec(alone, tmp_path / "first", store=tmp_path / "store")
-    pending, done = nm.dry_run(values(), store=tmp_path / "store")
-    assert {job.label.split(" about")[0] for job in pending} == {"ask the base of leaky"}
+    more = values(attacks={"run": ["loss", "wbc", "zlib"]})
+    pending, done = nm.dry_run(more, store=tmp_path / "store")
+    assert {job.label.split(" for ")[0] for job in pending} == {"ask the base of leaky"}
     assert len(done) == 4
 
 
 def test_dry_run_does_nothing(values: Values, tmp_path: Path) -> None:
     pending, done = nm.dry_run(values(), store=tmp_path / "store")
-    assert len(pending) == 5 and not done
+    assert len(pending) == 7 and not done  # two trainings; each and the base asked
     assert not (tmp_path / "store").exists()
     assert engine.seconds(pending) > 0
 
@@ -207,7 +249,7 @@ def test_a_mistake_in_the_spec_leaves_no_folder_behind(values: Values, tmp_path:
     ("content", "said"),
     [
         (b"{", "damaged"),
-        (b'{"schema": 1}', "damaged at 'title'"),
+        (b'{"schema": 2}', "damaged at 'title'"),
         (b"\xff", "damaged"),
     ],
 )
@@ -219,6 +261,6 @@ def test_damaged_results_are_one_sentence(tmp_path: Path, content: bytes, said: 
 
 def test_results_of_a_newer_schema_are_refused(finished: tuple[Results, Path]) -> None:
     path = finished[1] / "run" / "results.json"
-    path.write_text(path.read_text().replace('"schema": 1', '"schema": 99', 1))
+    path.write_text(path.read_text().replace('"schema": 2', '"schema": 99', 1))
     with pytest.raises(RunError, match="schema 99 is newer"):
         records.load(path.parent)

@@ -3,7 +3,7 @@ import pytest
 
 from nonmember.attacks.registry import ATTACKS, Attack
 from nonmember.audit.placebo import redrawn
-from nonmember.audit.scoring import score, widening
+from nonmember.audit.scoring import cross_fitted, widening
 from nonmember.data.split import Split
 from nonmember.errors import RunError
 from nonmember.evaluation import roc
@@ -32,7 +32,7 @@ def fetch(name: str) -> list[str]:
 def test_a_learned_attack_never_scores_what_it_was_told() -> None:
     told: list = []
     split = Split(MEMBER, np.arange(N) // 4 * 2 + (~MEMBER))
-    found = score(learned(told), fetch, split, {"scale": 2.0}, seed=0)
+    found = cross_fitted(learned(told), fetch, split, {"scale": 2.0}, seed=0)
     scored = [text for texts, *_ in told for text in texts]
     assert sorted(map(int, scored)) == list(range(N))
     for texts, known, member, scale in told:
@@ -50,7 +50,7 @@ def test_ranks_leave_out_what_could_not_be_scored() -> None:
         return np.where(np.array([int(t) for t in texts]) == 7, np.nan, 1.0)
 
     attack = Attack("blind", "blank", blank, "arXiv:0", ("texts", "known_member"), {})
-    found = score(attack, fetch, Split(MEMBER, np.arange(N)), {}, seed=0)
+    found = cross_fitted(attack, fetch, Split(MEMBER, np.arange(N)), {}, seed=0)
     assert np.flatnonzero(np.isnan(found)).tolist() == [7]
 
 
@@ -71,7 +71,8 @@ def test_a_null_learned_attack_raises_alarms_no_oftener_than_said() -> None:
     ours, bare = 0, 0
     for draw in range(200):
         split = redrawn(Split(np.arange(60) < 30, np.arange(60)), generator(draw, "null"))
-        found = score(attack, lambda _: texts, split, {**attack.options, "trees": 4}, seed=0)
+        options = {**attack.options, "trees": 4}
+        found = cross_fitted(attack, lambda _: texts, split, options, seed=0)
         interval = roc.auc(found, split.member)
         bare += interval.excludes(0.5)
         ours += interval.widened(widening(attack, split)).excludes(0.5)
@@ -79,13 +80,20 @@ def test_a_null_learned_attack_raises_alarms_no_oftener_than_said() -> None:
     assert bare > ours
 
 
-def test_other_attacks_are_called_once_with_what_they_name() -> None:
-    attack = Attack(
-        "language", "sum", lambda a, b, *, k: a + k * b, "arXiv:0", ("a", "b"), {"k": 1}
-    )
-    arrays = {"a": np.ones(N), "b": np.arange(N, dtype=float)}
-    found = score(attack, arrays.__getitem__, Split(MEMBER, np.arange(N)), {"k": 3}, seed=0)
-    np.testing.assert_array_equal(found, 1 + 3 * np.arange(N))
+def test_a_population_is_of_known_non_members_alone() -> None:
+    told: list = []
+
+    def spy(texts, pop_texts):
+        told.append((list(texts), list(pop_texts)))
+        return np.array([float(text) for text in texts])
+
+    split = Split(MEMBER, np.arange(N))
+    attack = Attack("language", "spy", spy, "arXiv:0", ("texts", "pop_texts"), {})
+    found = cross_fitted(attack, fetch, split, {}, seed=0)
+    assert len(told) == 5 and not np.isnan(found).any()
+    for texts, population in told:
+        assert population and not set(texts) & set(population)
+        assert not any(MEMBER[int(text)] for text in population)
 
 
 def test_membership_drawn_anew_moves_whole_groups_and_keeps_the_count() -> None:
@@ -102,6 +110,6 @@ def test_membership_drawn_anew_moves_whole_groups_and_keeps_the_count() -> None:
 
 @pytest.mark.parametrize("given", [np.ones(N - 1), np.full(N, np.inf), np.ones((N, 1))])
 def test_scores_that_are_none_are_refused_naming_the_attack(given: np.ndarray) -> None:
-    attack = Attack("language", "mine", lambda a: given, "arXiv:0", ("a",), {})
+    attack = Attack("language", "mine", lambda texts: given, "arXiv:0", ("texts",), {})
     with pytest.raises(RunError, match=r"attack language\.mine: gave scores of shape"):
-        score(attack, lambda _: None, Split(MEMBER, np.arange(N)), {}, seed=0)
+        cross_fitted(attack, fetch, Split(MEMBER, np.arange(N)), {}, seed=0)

@@ -21,6 +21,7 @@ def made(
         name=name,
         paper="arXiv:0",
         access="logprobs",
+        queries=1,
         needs=("token_logprobs",),
         options={},
         members=100,

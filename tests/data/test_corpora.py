@@ -10,12 +10,13 @@ import pytest
 from nonmember.data import corpora
 from nonmember.data.corpora import python_functions
 from nonmember.data.images import digits
-from nonmember.data.texts import Record, duplicates
+from nonmember.data.records import Records
+from nonmember.data.texts import duplicates
 from nonmember.errors import DataError
 
 
 @pytest.fixture(scope="module")
-def functions() -> tuple[Record, ...]:
+def functions() -> Records:
     return python_functions()
 
 
@@ -31,7 +32,7 @@ def _source(name: str, seed: str, margin: str = "") -> str:
     return f"{margin}def {name}():\n{body}"
 
 
-def test_thousands_of_functions_that_begin_differently(functions: tuple[Record, ...]) -> None:
+def test_thousands_of_functions_that_begin_differently(functions: Records) -> None:
     assert len(functions) > 5_000
     assert all(300 <= len(record.plain()) <= 3_000 for record in functions)
     assert len({" ".join(record.plain().split())[:200] for record in functions}) == len(functions)
@@ -39,14 +40,14 @@ def test_thousands_of_functions_that_begin_differently(functions: tuple[Record, 
     assert all(record.group is None for record in functions)
 
 
-def test_the_source_is_dedented_and_a_function(functions: tuple[Record, ...]) -> None:
+def test_the_source_is_dedented_and_a_function(functions: Records) -> None:
     for record in functions[::50]:
         (node,) = ast.parse(record.plain()).body
         assert isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         assert record.id.endswith(f" {node.name}")
 
 
-def test_ids_say_where_in_order_and_tests_are_left_out(functions: tuple[Record, ...]) -> None:
+def test_ids_say_where_in_order_and_tests_are_left_out(functions: Records) -> None:
     places = []
     for record in functions:
         path, _, rest = record.id.partition(":")

@@ -75,6 +75,17 @@ def test_the_bad_part_of_a_chat_is_named(case: str, write: Write) -> None:
         read(path)
 
 
+def test_the_bad_half_of_a_pair_is_named(write: Write) -> None:
+    path = write(
+        "a.jsonl", [{"prompt": "a", "completion": "b"}, {"prompt": CHAT, "completion": ""}]
+    )
+    with pytest.raises(DataError, match=r"a\.jsonl:2: `prompt` is a list; make it a string"):
+        read(path)
+    path = write("a.jsonl", [{"prompt": "a", "completion": "b"}, {"prompt": "a"}])
+    with pytest.raises(DataError, match=r"a\.jsonl:2: has the fields prompt; set `field` to the"):
+        read(path)
+
+
 BAD_GROUPS = {
     "null": (None, "group `who` is null; give each record a group"),
     "empty": ("", "group `who` is empty; give each record a group"),

@@ -7,11 +7,14 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import datasets
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from nonmember.data.texts import Message, Record, duplicates, overlap, read
+from nonmember.data import rows
+from nonmember.data.records import Completion, Message, Record, Records
+from nonmember.data.texts import duplicates, overlap, read, shared_ngrams
 from nonmember.errors import DataError
 
 Rows: TypeAlias = list[dict[str, Any]]
@@ -36,6 +39,31 @@ def test_chat_is_preferred_to_text(name: str, write: Write) -> None:
     assert record.content == MESSAGES
     assert record.plain() == "Hi\nHello\nyou"
     assert record.group is None
+
+
+def test_prompts_and_completions_are_read_together(name: str, write: Write) -> None:
+    rows = [
+        {"text": "no", "prompt": "2 +", "completion": " 2", "who": "a"},
+        {"text": "no", "prompt": "naïve", "completion": "", "who": "b"},
+    ]
+    records = read(write(name, rows), group="who")
+    assert isinstance(records, Records)
+    assert [one.content for one in records] == [Completion("2 +", " 2"), Completion("naïve", "")]
+    assert [one.plain() for one in records] == ["2 + 2", "naïve"]
+    assert [one.group for one in records] == ["a", "b"]
+
+
+def test_one_of_the_pair_is_no_pair(name: str, write: Write) -> None:
+    (record,) = read(write(name, [{"text": "yes", "prompt": "no"}]))
+    assert record.content == "yes"
+    (record,) = read(write(name, [{"completion": "this", "prompt": "no"}]), field="completion")
+    assert record.content == "this"
+
+
+def test_a_chat_is_preferred_to_a_prompt_and_its_completion(write: Write) -> None:
+    row = {"prompt": "no", "completion": "no", "messages": CHAT}
+    (record,) = read(write("a.jsonl", [row]))
+    assert record.content == MESSAGES
 
 
 def test_another_field_and_integer_groups(name: str, write: Write, rows: Rows) -> None:
@@ -66,7 +94,10 @@ def test_blank_lines_byte_order_marks_and_line_ends_do_not_count(tmp_path: Path)
 
 def test_long_csv_values_leave_the_limit_of_the_process_alone(write: Write) -> None:
     before = csv.field_size_limit()
-    path = write("a.csv", [{"text": "x" * 200_000}])
+    path = write("a.csv", [{"text": "x" * 200_000}] * 2)
+    lines = rows.rows(path, rows.Wanted(None, None))
+    assert next(lines).values == {"text": "x" * 200_000}
+    assert csv.field_size_limit() == before, "between two rows too"
     assert len(read(path)[0].plain()) == 200_000
     assert csv.field_size_limit() == before
 
@@ -108,3 +139,43 @@ def test_overlap_is_every_pair_with_the_same_normalised_text() -> None:
     right = [Record("r", text) for text in ("\na", "c", "a", "d")]
     assert overlap(left, right) == ((0, 0), (0, 2), (2, 0), (2, 2), (3, 1))
     assert overlap(left, []) == ()
+
+
+def test_many_are_compared_as_one_by_one() -> None:
+    rng = np.random.default_rng(0)
+    draws = rng.integers(0, 400, size=(2, 500))
+    left, right = ([Record("", f"text  {word}\n") for word in side] for side in draws.tolist())
+    pairs = [(i, j) for i, a in enumerate(draws[0]) for j, b in enumerate(draws[1]) if a == b]
+    assert overlap(Records.of(left), right) == tuple(pairs)
+    again = [i for i, word in enumerate(draws[0]) if word in draws[0][:i]]
+    assert duplicates(Records.of(left)) == tuple(again)
+
+
+def test_a_run_of_words_is_shared_whatever_stands_around_it() -> None:
+    words = [f"w{i}" for i in range(30)]
+    known = [
+        Record("0", " ".join(words[:13])),
+        Record("1", " ".join(words[:12])),
+        Record("2", "Said: " + ", ".join(words[10:25]).upper() + "!"),
+        Record("3", ""),
+        Record("4", " ".join(reversed(words))),
+        Record("5", (Message("user", " ".join(words[5:12])), Message("b", " ".join(words[12:18])))),
+    ]
+    other = Record("x", "\n".join(["once", *words, "and so on"]))
+    assert shared_ngrams(known, iter([Record("y", "else"), other])) == (0, 2, 5)
+    assert shared_ngrams(known, [other], 12) == (0, 1, 2, 5)
+    assert shared_ngrams(known, [Record("y", "w0 - W1"), Record("z", "")]) == ()
+    assert shared_ngrams([other], known) == (0,)
+    assert shared_ngrams(known, []) == ()
+
+
+def test_a_short_text_is_shared_if_it_is_all_of_another() -> None:
+    known = [Record("0", "Hello, you"), Record("1", "hello"), Record("2", "?!")]
+    assert shared_ngrams(known, [Record("x", "hello you"), Record("y", "...")]) == (0,)
+    assert shared_ngrams(known, [Record("x", "and hello you")]) == ()
+
+
+def test_where_words_are_not_spaced_each_character_is_one() -> None:
+    known = [Record("0", "春はあけぼの。やうやう白くなりゆく")]
+    assert shared_ngrams(known, [Record("x", "x春はあけぼのやうやう白くなy")]) == (0,)
+    assert shared_ngrams(known, [Record("x", "あけぼのやうやう白くな")]) == ()

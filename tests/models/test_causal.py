@@ -11,12 +11,13 @@ import torch
 from torch import Tensor
 from transformers import LlamaForCausalLM
 
-from nonmember.data.texts import Record
+from nonmember.data.records import Record
 from nonmember.errors import ModelError, SpecError
 from nonmember.models import causal
 from nonmember.models.causal import CausalModel, Placement, base_of, placement
+from nonmember.models.protocols import LanguageModel, Remote
 from nonmember.models.source import locate
-from nonmember.models.text import encode
+from nonmember.models.text import Form, encode
 from nonmember.signals.language import token_statistics
 
 Copy = Callable[..., Path]
@@ -46,7 +47,7 @@ def whole(network: Any, ids: Tensor = IDS) -> Tensor:
 
 def statistics(model: CausalModel) -> dict[str, np.ndarray]:
     records = [Record(str(i), line) for i, line in enumerate(tiny.LINES)]
-    return token_statistics(model, encode(model.tokenizer, records, limit=48))
+    return token_statistics(model, encode(model.tokenizer, records, Form(48)))
 
 
 @pytest.mark.parametrize("name", tiny.ARCHITECTURES)
@@ -98,6 +99,17 @@ def test_padding_on_the_right_is_not_seen(folders: dict[str, Path]) -> None:
         alone = split(model, IDS[:1, :9])
         padded = split(model, torch.cat([IDS[:1, :9], torch.zeros(1, 15, dtype=torch.long)], 1))
         torch.testing.assert_close(padded[:9], alone, rtol=0, atol=1e-5)
+
+
+def test_it_is_a_language_model_and_no_remote_one(llama: Path) -> None:
+    model = loaded(llama)
+    assert isinstance(model, LanguageModel)
+    assert not isinstance(model, Remote)
+
+
+@pytest.mark.parametrize("name", tiny.ARCHITECTURES)
+def test_it_says_how_much_it_can_attend_to(folders: dict[str, Path], name: str) -> None:
+    assert loaded(folders[name]).context == tiny.CONTEXT
 
 
 def test_an_adapter_says_what_peft_says(adapter: Path) -> None:

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import tiny
 
-from nonmember.data.texts import Message, Record
+from nonmember.data.records import Completion, Message, Record
 from nonmember.errors import DataError, ModelError
-from nonmember.models.text import Encoded, collate, encode
+from nonmember.models.text import Encoded, Form, collate, encode
 
 SYSTEM, USER = Message("system", "be brief"), Message("user", "the cat?")
 ANSWER, MORE = Message("assistant", "on the mat 12"), Message("user", "and the dog?")
@@ -26,16 +26,35 @@ WITHOUT_PROMPT = (
 )
 
 
-def one(content: Any, *, limit: int = 1000, **options: Any) -> Encoded:
+MARKING = (
+    "{% for m in messages %}{{ '<|im_start|>' + m.role + '\n' }}"
+    "{% if m.role == 'assistant' %}{%- generation -%}{{ m.content }}<|im_end|>{% endgeneration %}"
+    "{% else %}{{ m.content }}<|im_end|>{% endif %}{{ '\n' }}{% endfor %}"
+)
+
+
+def one(
+    content: Any, *, limit: int = 1000, packed: bool = False, slide: bool = False, **options: Any
+) -> Encoded:
     """The encoding of one record by the tiny tokenizer."""
-    tokenizer = tiny.tokenizer(**options)
-    return encode(tokenizer, [Record("chats.jsonl:7", content)], limit=limit)[0]
+    form = Form(limit, packed, "slide" if slide else "cut")
+    return encode(tiny.tokenizer(**options), [Record("chats.jsonl:7", content)], form)[0]
 
 
 def spelled(encoded: Encoded, marks: np.ndarray | None = None) -> str:
     """What the scored tokens (or those at ``marks``) spell."""
     marks = encoded.scored if marks is None else marks
     return str(tiny.tokenizer().decode(encoded.ids[marks], clean_up_tokenization_spaces=False))
+
+
+FORMS = [Form(1000), Form(7), Form(1000, packed=True), Form(7, packed=True), Form(7, long="slide")]
+
+
+def shown(encoded: Encoded) -> tuple[Any, ...]:
+    """An encoding as something that can be compared."""
+    form, content = encoded.form, encoded.content
+    arrays = encoded.ids.tolist(), encoded.scored.tolist()
+    return (*arrays, encoded.text, encoded.truncated, content, form)
 
 
 def test_of_a_plain_text_all_but_the_first_token_is_scored() -> None:
@@ -155,6 +174,16 @@ def test_a_template_without_marks_still_tells_who_speaks() -> None:
     assert "cat" not in spelled(found)
 
 
+def test_a_templates_own_marks_tell_what_is_trained() -> None:
+    chat = (SYSTEM, USER, ANSWER, MORE, LAST)
+    found = one(chat, template=MARKING)
+    assert found.text == spelled(found) == "on the mat 12<|im_end|>naïve 猫<|im_end|>"
+    assert found.ids.tolist() == one(chat).ids.tolist()
+    assert one((USER,), template=MARKING).text == ""
+    with pytest.raises(DataError, match=r"^chats.jsonl:7: .*refuses this chat \(only two roles\)"):
+        one(chat, template=REFUSING + MARKING)
+
+
 def test_a_tokenizer_without_chat_template_is_refused() -> None:
     with pytest.raises(ModelError, match=r"^chats.jsonl:7: .*no chat template; give texts"):
         one((USER, ANSWER), template=None)
@@ -163,8 +192,18 @@ def test_a_tokenizer_without_chat_template_is_refused() -> None:
 
 def test_records_keep_their_order() -> None:
     records = [Record(str(i), "the cat " * i) for i in (3, 1, 2)]
-    found = encode(tiny.tokenizer(), records, limit=1000)
+    found = encode(tiny.tokenizer(), records, Form(1000))
     assert [each.text for each in found] == [record.content for record in records]
+
+
+def test_kinds_are_mixed_and_keep_their_order() -> None:
+    contents = ["the cat", (USER, ANSWER), "", Completion("the cat", " sat"), (USER,), "on"]
+    records = [Record(str(i), content) for i, content in enumerate(contents)]
+    for form in FORMS:
+        together = encode(tiny.tokenizer(), records, form)
+        alone = [encode(tiny.tokenizer(), [record], form)[0] for record in records]
+        assert [shown(each) for each in together] == [shown(each) for each in alone]
+    assert encode(tiny.tokenizer(), [], FORMS[0]) == ()
 
 
 def test_a_batch_is_padded_on_the_right() -> None:

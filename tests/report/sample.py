@@ -10,12 +10,15 @@ from nonmember.audit.records import (
     Exposed,
     Fit,
     Histogram,
+    PersonsResult,
     Redraws,
     Results,
+    SetResult,
     TargetResult,
 )
 from nonmember.evaluation import intervals, roc
 from nonmember.evaluation.checks import Finding
+from nonmember.evaluation.sets import DatasetInference
 from nonmember.types import Member, Scores
 
 MEMBERS, OUTSIDERS = 200, 200
@@ -66,6 +69,7 @@ def attack(name: str, distance: float, *, seed: int = 0) -> AttackResult:
         name=name,
         paper=ATTACKS[name][1],
         access=ATTACKS[name][2],
+        queries=0 if name == "bag_of_words" else 1,
         needs=("texts",) if name == "bag_of_words" else ("token_logprobs",),
         options={"k": 0.2} if name.startswith("min_k") else {},
         members=MEMBERS,
@@ -95,6 +99,18 @@ def _fit(members: float, non_members: float) -> Fit:
     return Fit(ours, theirs, (200, 200))
 
 
+def _around(value: float, arm: float) -> intervals.Interval:
+    return intervals.Interval(value - arm, value, value + arm, 0.95)
+
+
+def _as_a_set(p: float, effect: float) -> SetResult:
+    """Dataset inference on 200 and 200 documents."""
+    found = DatasetInference(
+        p, 0.01, _around(effect, 0.2), ((100, 0.5),), 150, (200, 200), (200, 200), (0, 0), 11
+    )
+    return SetResult(found, p < 0.01, ("loss", "zlib"))
+
+
 def leaky() -> TargetResult:
     """A model that was trained too long."""
     attacks = tuple(attack(name, distance) for name, (distance, *_) in ATTACKS.items())
@@ -110,6 +126,8 @@ def leaky() -> TargetResult:
         fit=_fit(0.912, 2.254),
         base_fit=_fit(2.437, 2.441),
         attacks=attacks,
+        as_a_set=_as_a_set(0.0004, 1.2),
+        persons=None,
         redraws=Redraws(20, 1),
         exposed=tuple(
             Exposed(f"asyncio/base_events.py:{line}", tokens, above)
@@ -134,6 +152,8 @@ def clean() -> TargetResult:
         strongest="min_k",
         fit=_fit(2.261, 2.252),
         attacks=tuple(attack(name, 0.0, seed=2) for name in ATTACKS),
+        as_a_set=_as_a_set(0.31, 0.1),
+        persons=PersonsResult("loss", "mean", _around(0.52, 0.1), 40, 42, 400),
         redraws=Redraws(20, 0),
         exposed=(Exposed("json/decoder.py:17", 64, 2),),
         findings=FINDINGS[1:],
@@ -143,7 +163,7 @@ def clean() -> TargetResult:
 def results(*targets: TargetResult) -> Results:
     """A run over ``targets``; a leaky and a clean one unless told."""
     return Results(
-        schema=1,
+        schema=2,
         title="What two fine-tuned models reveal",
         created="2026-02-03T10:15:00+00:00",
         level=0.95,

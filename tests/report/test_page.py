@@ -182,6 +182,22 @@ def unresolved(attack: AttackResult) -> AttackResult:
     return replace(attack, tpr=())
 
 
+def test_what_records_show_together_is_said(page: str) -> None:
+    text = shown(page)
+    assert "with the scores of 2 attacks: p < 0.001, against a threshold of 0.010" in text
+    assert "The set was trained on." in text
+    assert "p = 0.31" in text and "150 documents a side would show it" in text
+    assert "AUC 0.520 (0.420 to 0.620) over 40 persons" in text
+    leaky = sample.leaky()
+    assert leaky.as_a_set is not None
+    biased = replace(leaky, as_a_set=replace(leaky.as_a_set, trained_on=None))
+    assert "The two sides differ by themselves" in shown(render(sample.results(biased)))
+
+
+def test_every_attack_says_how_many_texts_it_asks(page: str) -> None:
+    assert "1 text per record" in page and "2 texts per record" not in page
+
+
 def test_a_rate_that_the_sample_cannot_carry_is_said_to_be_so() -> None:
     leaky = sample.leaky()
     none = replace(leaky, attacks=tuple(unresolved(attack) for attack in leaky.attacks))

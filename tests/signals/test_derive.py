@@ -1,37 +1,14 @@
-"""What is computed from signals: by hand, and against loops over lists."""
-
-from math import floor
+"""What is computed from other signals, by hand."""
 
 import numpy as np
-import pytest
 
-from nonmember.signals.derive import (
-    clipped,
-    lowest,
-    mean,
-    token_entropy,
-    windows_of,
-    zlib_length,
-)
+from nonmember.signals.derive import token_entropy, zlib_length
 
 NAN = np.nan
 
 
 def same(found, expected):
     np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-12)
-
-
-@pytest.fixture(scope="module", params=[np.float32, np.float64], ids=["float32", "float64"])
-def ragged(request):
-    """Rows of 0 to 30 values, a few missing in their midst."""
-    rng = np.random.default_rng(5)
-    lengths = np.r_[0, 1, 2, rng.integers(3, 31, 37)]
-    missing = (np.arange(30) >= lengths[:, None]) | (rng.random((40, 30)) < 0.1)
-    return np.where(missing, NAN, rng.normal(size=(40, 30))).astype(request.param)
-
-
-def lists(values):
-    return [[float(x) for x in row if not np.isnan(x)] for row in values]
 
 
 def test_zlib_length_is_of_the_utf8_text():
@@ -44,63 +21,3 @@ def test_token_entropy_is_of_the_distribution_whose_mean_is_given():
     p = np.array([0.5, 0.25, 0.25])
     expected_log = (p * np.log(p)).sum()
     same(token_entropy(np.array([[expected_log, NAN]])), [[1.5 * np.log(2), NAN]])
-
-
-def test_clipped_is_float64_and_keeps_what_is_not_scored():
-    found = clipped(np.array([[-np.inf, -2e4, -1.5, 0.0, NAN]], dtype=np.float32))
-    assert found.dtype == np.float64
-    same(found, [[-1e4, -1e4, -1.5, 0, NAN]])
-
-
-def test_mean_is_over_what_is_there():
-    same(mean(np.array([[1.0, 2.0, NAN], [NAN, 5.0, NAN], [NAN] * 3])), [1.5, 5, NAN])
-
-
-def test_mean_adds_float32_in_float64():
-    values = np.full((1, 100_000), 0.1, dtype=np.float32)
-    same(mean(values), [float(np.float32(0.1))])
-
-
-def test_lowest_by_hand():
-    values = np.array([[3.0, 1.0, 2.0, 4.0], [NAN, 7.0, NAN, 6.0], [NAN] * 4])
-    same(lowest(values, 0.5), [1.5, 6, NAN])
-    same(lowest(values, 0.1), [1, 6, NAN])
-    same(lowest(values, 1.0), mean(values))
-
-
-def test_windows_by_hand():
-    values = np.array([[1.0, 2.0, 4.0, 8.0], [1.0, NAN, 2.0, NAN], [NAN] * 4])
-    sums, used = windows_of(values, 3)
-    same(sums, [[7, 14, NAN, NAN], [3, NAN, NAN, NAN], [NAN] * 4])
-    assert used.tolist() == [3, 2, 1]
-
-
-def test_mean_equals_the_loop(ragged):
-    same(mean(ragged), [sum(row) / len(row) if row else NAN for row in lists(ragged)])
-
-
-@pytest.mark.parametrize("k", [0.01, 0.2, 0.5, 0.7, 1.0])
-def test_lowest_equals_the_loop(ragged, k):
-    kept = [sorted(row)[: max(1, floor(k * len(row) + 1e-9))] for row in lists(ragged)]
-    same(lowest(ragged, k), [sum(row) / len(row) if row else NAN for row in kept])
-
-
-@pytest.mark.parametrize("width", [1, 2, 7, 30, 99])
-def test_windows_equal_the_loop(ragged, width):
-    sums, used = windows_of(ragged, width)
-    for found, size, row in zip(sums, used, lists(ragged), strict=True):
-        assert size == min(width, max(1, len(row)))
-        expected = [sum(row[i : i + size]) for i in range(len(row) - size + 1)]
-        same(found, [*expected, *[NAN] * (len(found) - len(expected))])
-
-
-@pytest.mark.parametrize(
-    "function",
-    [clipped, mean, lambda v: lowest(v, 0.5), lambda v: windows_of(v, 2)],
-    ids=["clipped", "mean", "lowest", "windows_of"],
-)
-def test_inputs_are_left_alone(function):
-    values = np.array([[3.0, -2e4, NAN, 1.0]])
-    before = values.copy()
-    function(values)
-    np.testing.assert_array_equal(values, before)

@@ -1,11 +1,23 @@
 """One pass over a model: exact, the same in any company, and never more than it must hold."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
-from signals.models import STATISTICS, counting, full_softmax, llama, record, records
+from signals.models import (
+    STATISTICS,
+    VOCABULARY,
+    Answering,
+    counting,
+    full_softmax,
+    llama,
+    record,
+    records,
+    texts,
+)
 
-from nonmember.errors import ModelError
+from nonmember.models.text import Form, windows
 from nonmember.signals.language import token_statistics
 
 LENGTHS = (40, 2, 3, 151, 17, 66, 65, 64, 5, 90, 23, 2)
@@ -37,13 +49,13 @@ def test_it_equals_the_full_softmax_and_closes_gaps(model, share):
 
 
 def test_one_distribution_by_hand():
-    probabilities = torch.full((97,), 1e-30)
+    probabilities = torch.full((VOCABULARY,), 1e-30)
     probabilities[[4, 5, 6]] = torch.tensor([0.5, 0.25, 0.25])
     model = counting(bias=probabilities.log() + 7, scale=0.0)
     found = row(token_statistics(model, [record([0, 4, 5])]), 0)
     log = np.log(2)
-    close(found[:, 0], [-log, 1, -log, -1.5 * log, 0.5 * log])
-    close(found[:, 1], [-2 * log, 0, -log, -1.5 * log, 0.5 * log])
+    close(found[:, 0], [-log, 1, 4, -log, -1.5 * log, 0.5 * log])
+    close(found[:, 1], [-2 * log, 0, 4, -log, -1.5 * log, 0.5 * log])
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +100,7 @@ def test_nothing_to_score_at_all_asks_nothing(given):
 
 
 def test_impossible_tokens_are_finite():
-    bias = torch.zeros(97)
+    bias = torch.zeros(VOCABULARY)
     bias[[5, 6]] = -torch.inf
     model = counting(bias=bias)
     one = record([1, 5, 2, 6, 5, 3])
@@ -98,22 +110,27 @@ def test_impossible_tokens_are_finite():
     assert (found[0, [1, 4]] > -100).all()
 
 
-@pytest.mark.parametrize("poison", [torch.nan, torch.inf])
-def test_what_is_no_distribution_is_refused(poison):
-    bias = torch.zeros(97)
-    bias[50] = poison
-    with pytest.raises(ModelError, match=r"4 tokens got NaN from the model; .* float32"):
-        token_statistics(counting(bias=bias), records(3, 3))
+@pytest.mark.parametrize("poison", [torch.nan, torch.inf, -torch.inf])
+def test_a_record_with_an_answer_that_is_no_number_has_none_and_no_other_loses_any(poison):
+    model = counting()
+    given = [record([1, 2, 3, 4]), record([1, 2, 9, 4, 5]), record([7, 8])]
+    healthy = token_statistics(model, given)
+    model.embedding[9] = poison
+    found = token_statistics(model, given)
+    for name, array in found.items():
+        assert np.isnan(array[1]).all(), name
+        np.testing.assert_allclose(array[[0, 2]], healthy[name][[0, 2]], rtol=1e-6)
 
 
-def test_a_model_that_allows_nothing_is_refused():
-    with pytest.raises(ModelError, match="2 tokens got NaN"):
-        token_statistics(counting(bias=torch.full((97,), -torch.inf)), records(3))
+def test_a_model_that_allows_nothing_answers_nothing():
+    bias = torch.full((VOCABULARY,), -torch.inf)
+    found = token_statistics(counting(bias=bias), records(3))
+    assert all(np.isnan(array).all() for array in found.values())
 
 
-@pytest.mark.parametrize("first, second", [(3, 7), (0, 96), (63, 64)])
+@pytest.mark.parametrize("first, second", [(3, 7), (0, 299), (255, 256), (256, 257), (63, 64)])
 def test_of_likeliest_tokens_the_lowest_id_is_the_hit(first, second):
-    bias = torch.zeros(97)
+    bias = torch.zeros(VOCABULARY)
     bias[[first, second]] = 2.0
     found = token_statistics(counting(bias=bias, scale=0.0), [record([1, first, second, 50])])
     assert found["token_hit"].tolist() == [[1, 0, 0]]
@@ -142,6 +159,34 @@ def test_a_batch_keeps_to_its_budget_or_is_one_record(batch_tokens):
     token_statistics(model, records(*LENGTHS), batch_tokens=batch_tokens)
     assert sum(rows for rows, _ in model.batches) == len(LENGTHS)
     assert all(rows == 1 or rows * width <= batch_tokens for rows, width in model.batches)
+
+
+def test_texts_over_the_limit_are_read_in_windows(model):
+    given = texts(30, 3, 12, 40, form=Form(16, long="slide"))
+    found = token_statistics(model, given)
+    for place, one in enumerate(given):
+        pieces = [full_softmax(model, piece) for piece in windows(one)]
+        close(row(found, place), np.concatenate(pieces, axis=1))
+        assert row(found, place).shape[1] == len(one.ids) - 1
+
+
+def test_a_remote_model_gives_what_it_answers():
+    given = texts(30, 3, 12, form=Form(16, long="slide"))
+    remote = Answering(counting())
+    found = token_statistics(remote, given)
+    expected = token_statistics(counting(), given)
+    assert found.keys() == {"token_logprobs", "token_hit"}
+    for name, array in found.items():
+        close(array, expected[name])
+    (asked,) = remote.asked
+    assert all(len(one.ids) <= 16 for one in asked)
+
+
+def test_logits_that_are_no_longer_than_a_block():
+    model = counting()
+    small = replace(model, head=model.head[:100], bias=model.bias[:100])
+    given = [record([1, 5, 99, 2])]
+    close(row(token_statistics(small, given), 0), full_softmax(small, given[0]))
 
 
 def test_watch_is_told_of_every_token_once():

@@ -6,7 +6,7 @@ import tiny
 from nonmember.data.texts import Record
 from nonmember.models.causal import load_tokenizer
 from nonmember.models.source import Source, locate
-from nonmember.models.text import Encoded, encode
+from nonmember.models.text import Encoded, Form, encode
 
 
 @pytest.fixture(scope="session")
@@ -20,4 +20,4 @@ def encoded(llama: Source) -> tuple[Encoded, ...]:
     words = " ".join(tiny.LINES).split()
     texts = [" ".join(words[i : i + 4 + i % 5]) for i in range(12)]
     records = [Record(str(i), text) for i, text in enumerate(texts)]
-    return encode(load_tokenizer(llama), records, limit=32)
+    return encode(load_tokenizer(llama), records, Form(32))

@@ -18,7 +18,7 @@ from nonmember.errors import DataError, ModelError
 from nonmember.models import causal
 from nonmember.models.causal import CausalModel, Placement, base_of
 from nonmember.models.source import Source, locate
-from nonmember.models.text import Encoded, encode
+from nonmember.models.text import Encoded, Form, encode
 from nonmember.signals.language import token_statistics
 from nonmember.training import finetune
 from nonmember.training.finetune import fine_tune
@@ -222,7 +222,7 @@ def test_the_scored_tokens_are_the_trained_tokens(llama: Source, tmp_path: Path)
     """The loss of one batch, before its update, is the mean that scoring finds."""
     chat = (Message("user", "the dog?"), Message("assistant", "on the log 12"))
     records = [Record("0", tiny.LINES[0]), Record("1", chat), Record("2", chat[:1])]
-    encoded = encode(causal.load_tokenizer(llama), records, limit=48)
+    encoded = encode(causal.load_tokenizer(llama), records, Form(48))
     expected = loss_of(causal.load(llama, F32), encoded)
     recipe = replace(FULL, epochs=1, batch_size=3, micro_batch=1)
     losses = fine_tune(llama, encoded, recipe, F32, tmp_path, seed=0)

@@ -1,22 +1,25 @@
 """One plain loop: every update is AdamW's, in float32, in a fixed order."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 import pytest
+import tiny
 import torch
 from torch import Tensor, nn
 from training.bigram import RECIPE, equal, farthest, loss_of, net, trained, weights
 
+from nonmember.data.texts import Record
 from nonmember.errors import DataError, ModelError
-from nonmember.models.text import Encoded
+from nonmember.models.text import Encoded, Encodings, Form, encode, windows
 from nonmember.training import loop
-from nonmember.training.loop import batches
+from nonmember.training.loop import batches, fit, updates
 
 
 @pytest.mark.parametrize(("records", "size"), [(12, 5), (12, 4), (3, 8), (1, 1)])
 def test_every_epoch_visits_every_record_once(records: int, size: int) -> None:
-    plan = batches(records, replace(RECIPE, epochs=3, batch_size=size), seed=0)
+    plan = tuple(batches(records, replace(RECIPE, epochs=3, batch_size=size), seed=0))
     for epoch in range(3):
         own = [batch.records for batch in plan if batch.epoch == epoch]
         assert sorted(i for chosen in own for i in chosen) == list(range(records))
@@ -25,10 +28,10 @@ def test_every_epoch_visits_every_record_once(records: int, size: int) -> None:
 
 
 def test_the_order_depends_on_the_seed_and_nothing_else() -> None:
-    plan = batches(50, RECIPE, seed=3)
+    plan = tuple(batches(50, RECIPE, seed=3))
     np.random.seed(1)  # noqa: NPY002  (must not matter)
-    assert batches(50, replace(RECIPE, learning_rate=1.0), seed=3) == plan
-    assert batches(50, RECIPE, seed=4) != plan
+    assert tuple(batches(50, replace(RECIPE, learning_rate=1.0), seed=3)) == plan
+    assert tuple(batches(50, RECIPE, seed=4)) != plan
     first, second = ([b.records for b in plan if b.epoch == epoch] for epoch in (0, 1))
     assert first != second, "shuffled anew"
 
@@ -50,7 +53,7 @@ def test_an_update_is_adamws(encoded: tuple[Encoded, ...], clip: float) -> None:
 
 def test_several_updates_are_adamws(encoded: tuple[Encoded, ...]) -> None:
     recipe = replace(RECIPE, schedule="linear", micro_batch=5, clip=0.05)
-    by_hand, plan = net(), batches(12, recipe, seed=0)
+    by_hand, plan = net(), tuple(batches(12, recipe, seed=0))
     optimiser = torch.optim.AdamW(by_hand.parameters(), weight_decay=0.0)
     for step, batch in enumerate(plan):
         total, tokens = loss_of(by_hand)([encoded[i] for i in batch.records])
@@ -154,7 +157,7 @@ def test_how_many_are_computed_at_a_time_changes_no_update(
 def test_tokens_that_are_not_scored_teach_nothing(encoded: tuple[Encoded, ...]) -> None:
     def ending(token: int, *, scored: bool) -> list[Encoded]:
         return [
-            Encoded(np.append(one.ids, token), np.append(one.scored, scored), one.text, False)
+            replace(one, ids=np.append(one.ids, token), scored=np.append(one.scored, scored))
             for one in encoded
         ]
 
@@ -212,3 +215,42 @@ def test_training_ends_in_evaluation_mode_without_gradients(encoded: tuple[Encod
 def test_a_loss_that_is_no_number_ends_the_run(encoded: tuple[Encoded, ...]) -> None:
     with pytest.raises(ModelError, match="the loss became nan; lower the learning rate"):
         trained(encoded, replace(RECIPE, learning_rate=float("1e30"), epochs=5))
+
+
+@pytest.mark.parametrize("done", [0, 2, 3, 4, 6])
+def test_a_plan_is_gone_on_with_where_it_was_left(done: int) -> None:
+    whole = tuple(batches(12, RECIPE, seed=0))
+    assert updates(12, RECIPE) == len(whole) == 6
+    assert tuple(batches(12, RECIPE, seed=0, done=done)) == whole[done:]
+
+
+def test_records_that_are_encoded_when_asked_for_train_the_same(
+    encoded: tuple[Encoded, ...],
+) -> None:
+    lazy = Encodings(tiny.tokenizer(), [Record("", one.text) for one in encoded], encoded[0].form)
+    at_once, losses = trained(encoded)
+    one_by_one, same = trained(lazy)
+    assert equal(at_once, one_by_one)
+    assert losses == same
+
+
+def test_a_record_over_the_limit_is_trained_on_in_its_windows() -> None:
+    text = " ".join(tiny.LINES)
+    seen: list[Encoded] = []
+    network = net()
+
+    def loss(chosen: Sequence[Encoded]) -> tuple[Tensor, int]:
+        seen.extend(chosen)
+        return loss_of(network)(chosen)
+
+    (long,) = encode(tiny.tokenizer(), [Record("", text)], Form(16, long="slide"))
+    told: list[int] = []
+    recipe = replace(RECIPE, epochs=1, micro_batch=1)
+    (mean,) = fit(network, loss, [long], recipe, seed=0, watch=told.append)
+    pieces = windows(long)
+    assert len(pieces) > 3
+    assert [one.ids.tolist() for one in seen] == [one.ids.tolist() for one in pieces]
+    assert told == [len(long.ids)]
+    whole, count = loss_of(net())([long])  # a bigram model needs no more context than one token
+    assert count == long.scored.sum()
+    assert mean == pytest.approx(float(whole.detach()) / count, rel=1e-5)

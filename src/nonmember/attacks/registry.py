@@ -30,8 +30,13 @@ class Attack:
 
     @property
     def learned(self) -> bool:
-        """Whether it fits itself to records whose membership it is told."""
-        return "known_member" in self.needs
+        """Whether it holds candidates against other records whose membership is known."""
+        return any(need.startswith(("known_", "pop_")) for need in self.needs)
+
+    @property
+    def rowwise(self) -> bool:
+        """Whether a candidate's score depends on its own signals only, so that a part will do."""
+        return not self.learned and "features" not in self.needs
 
 
 ATTACKS: dict[str, Attack] = {}

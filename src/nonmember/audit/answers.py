@@ -1,62 +1,123 @@
-"""The answers of a finished plan, by the names under which attacks ask for them."""
+"""The answers of a finished plan, by the names under which attacks ask for them.
 
-from inspect import signature
+Arrays of tokens are read a shard of candidates at a time; only what is small, a few numbers
+per record, is ever put together for all.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from nonmember.audit.facts import Facts
 from nonmember.audit.plan import Plan
 from nonmember.audit.records import Fit
-from nonmember.audit.scoring import Fetch
+from nonmember.audit.sources import Served
 from nonmember.audit.subject import Target
 from nonmember.data.split import Split
 from nonmember.evaluation.intervals import mean_interval
-from nonmember.signals.catalogue import ask, extractor
-from nonmember.signals.derive import DERIVED, mean
+from nonmember.signals.catalogue import FACTS, ask, extractor
+from nonmember.signals.derive import DERIVED
+from nonmember.signals.ragged import mean
 from nonmember.signals.store import Store
+from nonmember.types import LOGPROB_FLOOR, Scores
+
+Fetch = Callable[[str], Any]
+"""The signal of that name for some candidates, in their order."""
 
 
-def fetcher(target: Target, todo: Plan, store: Store) -> Fetch:
-    """Signals of all candidates by name; each is put together, or derived, once."""
-    held: dict[str, Any] = {"texts": [one.text for one in target.candidates]}
+@dataclass(frozen=True)
+class Answers:
+    """Everything that is known, or was answered, about the candidates of one target."""
 
-    def fetch(name: str) -> Any:
-        if name not in held:
-            question = ask(name)
-            if question.name in DERIVED:
-                function = DERIVED[question.name]
-                prefix = name.removesuffix(question.name)
-                needs = (prefix + need for need in signature(function).parameters)
-                held[name] = function(*(fetch(need) for need in needs))
-            else:
-                provider = extractor(question.name)
-                shards = todo.answers[target.name, question.whose, provider.name]
-                held[name] = _gathered(question.name, shards, store)
-        return held[name]
+    target: Target
+    facts: Facts
+    todo: Plan
+    store: Store
+    held: dict[str, Any] = field(default_factory=dict)
 
-    return fetch
+    def shards(self) -> Iterator[tuple[slice, Fetch]]:
+        """Each range of candidates, and what fetches signals of just those."""
+        for number, rows in enumerate(self.todo.shards):
+            yield rows, self._fetcher(number, rows)
+
+    def _fetcher(self, number: int, rows: slice) -> Fetch:
+        held: dict[str, Any] = {}
+
+        def fetch(name: str) -> Any:
+            if name not in held:
+                question = ask(name)
+                if question.name in FACTS:
+                    held[name] = getattr(self.facts, question.name)(rows)
+                elif question.needs:
+                    held[name] = DERIVED[question.name](*map(fetch, question.needs))
+                else:
+                    signal = extractor(question.name).name
+                    addresses = self.todo.answers[self.target.name, question.whose, signal]
+                    held[name] = self.store.array(addresses[number], question.name)
+            return held[name]
+
+        return fetch
+
+    def whole(self, name: str) -> Any:
+        """A signal of all candidates, an array or a list; put together once."""
+        if name not in self.held:
+            parts = [fetch(name) for _, fetch in self.shards()]
+            listed = isinstance(parts[0], list)
+            self.held[name] = [one for part in parts for one in part] if listed else _stacked(parts)
+        return self.held[name]
+
+    def each(self, name: str, reduce: Callable[[np.ndarray], Scores]) -> Scores:
+        """One number per candidate from a signal that is read a shard at a time."""
+        return np.concatenate([reduce(fetch(name)) for _, fetch in self.shards()])
+
+    def has(self, name: str) -> bool:
+        """Whether the signal was asked for, and is one that the model answers."""
+        question, source = ask(name), self.target.source
+        signal = extractor(question.name).name
+        if question.whose == "target" and isinstance(source, Served) and name not in source.gives:
+            return False
+        return (self.target.name, question.whose, signal) in self.todo.answers
 
 
-def _gathered(array: str, addresses: tuple[str, ...], store: Store) -> np.ndarray:
-    """The shards of one array, padded with NaN to one width."""
-    shards = [store.array(address, array) for address in addresses]
-    width = max(shard.shape[1] for shard in shards)
-    whole = np.full((sum(len(shard) for shard in shards), width), np.nan, dtype=shards[0].dtype)
+def _stacked(parts: Sequence[np.ndarray]) -> np.ndarray:
+    """Arrays of some candidates each, padded with NaN to one shape and put below one another."""
+    shape = np.max([part.shape[1:] for part in parts], axis=0).astype(int)
+    whole = np.full((sum(map(len, parts)), *shape), np.nan, dtype=parts[0].dtype)
     start = 0
-    for shard in shards:
-        whole[start : start + len(shard), : shard.shape[1]] = shard
-        start += len(shard)
+    for part in parts:
+        whole[(slice(start, start + len(part)), *map(slice, part.shape[1:]))] = part
+        start += len(part)
     return whole
 
 
-def fit(logprobs: str, target: Target, todo: Plan, fetch: Fetch, split: Split) -> Fit | None:
+def fit(logprobs: str, answers: Answers, split: Split) -> Fit | None:
     """Mean loss of both sides under the model that ``logprobs`` are of, where there is one."""
-    question = ask(logprobs)
-    if (target.name, question.whose, extractor(question.name).name) not in todo.answers:
+    if not answers.has(logprobs):
         return None
-    loss = -mean(fetch(logprobs))
+    loss = -answers.each(logprobs, mean)
     sides = [side & ~np.isnan(loss) for side in (split.member, ~split.member)]
     if any(len(np.unique(split.group[side])) < 2 for side in sides):
         return None  # no mean has an interval there
     members, non_members = (mean_interval(loss[side], split.group[side]) for side in sides)
     return Fit(members, non_members, (int(sides[0].sum()), int(sides[1].sum())))
+
+
+def _cut_off(logprobs: np.ndarray) -> Scores:
+    return (logprobs <= LOGPROB_FLOOR).sum(axis=1, dtype=float)
+
+
+def impossible(answers: Answers) -> int:
+    """Tokens that the target holds to be impossible, whose log-probability was cut off."""
+    if not answers.has("token_logprobs"):
+        return 0
+    return int(answers.each("token_logprobs", _cut_off).sum())
+
+
+def unanswered(answers: Answers) -> list[int]:
+    """Candidates with tokens to score for which the target answered none."""
+    if not answers.has("token_logprobs"):
+        return []
+    silent = np.isnan(answers.each("token_logprobs", mean))
+    return np.flatnonzero(silent & (answers.target.met.scored > 0)).tolist()

@@ -21,7 +21,8 @@ PACKAGES = ("nonmember", "torch", "transformers", "peft", "numpy", "scipy", "sci
 def description(target: Target, subject: Subject) -> str:
     """The model and how it came about, in one line."""
     if target.source is not None:
-        return f"{target.source.name} ({target.source.parameters:,} parameters)"
+        size = target.source.parameters
+        return f"{target.source.name} ({size:,} parameters)" if size else target.source.name
     assert target.base is not None
     how = "in full" if target.recipe.method == "full" else f"with LoRA of rank {target.recipe.rank}"
     which = subject.spec.targets[target.name].trained_on
@@ -60,13 +61,17 @@ def data(subject: Subject) -> dict[str, Any]:
     """What the candidates are."""
     split = subject.candidates.split
     asked = subject.spec.data
-    lengths = [int(one.scored.sum()) for one in subject.targets[0].candidates]
+    lengths = subject.targets[0].met.scored
     return {
         "members": int(split.member.sum()),
         "non-members": int((~split.member).sum()),
         "groups": len(np.unique(split.group)),
         "control records": len(subject.candidates.control),
-        "scored tokens per record": f"{min(lengths)} to {max(lengths)}",
+        "records the attacker knows": (
+            f"{len(subject.candidates.known_members)} members, "
+            f"{len(subject.candidates.known_non_members)} non-members"
+        ),
+        "scored tokens per record": f"{lengths.min()} to {lengths.max()}",
         "median scored tokens": int(np.median(lengths)),
         "source": asked.pool or f"{asked.members}, {asked.non_members}",
     }

@@ -5,18 +5,23 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
+import numpy as np
 import torch
 
-from nonmember.audit.plan import Job, Query, Train
-from nonmember.models import causal
+from nonmember.audit.plan import Job, Query, Train, Write
+from nonmember.audit.sources import Served
+from nonmember.models import causal, endpoint
 from nonmember.models.causal import CausalModel, Placement
+from nonmember.models.endpoint import Endpoint
 from nonmember.models.source import Source, locate
+from nonmember.models.text import Encoded
 from nonmember.signals.store import Store, note
 from nonmember.training.finetune import fine_tune
 
 Watch = Callable[[str, float], None]
 """Told what is being done and the share of all pending work that is done, from 0 to 1."""
 
+Loaded = CausalModel | Endpoint
 EFFICIENCY = 0.55  # of a matrix product's speed that a whole model reaches, seen on small CPUs
 
 
@@ -29,7 +34,7 @@ def run(jobs: Iterable[Job], store: Store, watch: Watch) -> None:
     """Do every job that is pending."""
     waiting = pending(jobs, store)
     total, done = sum(job.work for job in waiting) or 1.0, 0.0
-    loaded: CausalModel | None = None
+    loaded: Loaded | None = None
     for job in waiting:
         watch(job.label, done / total)
         told = _telling(watch, job, done, total)
@@ -37,10 +42,11 @@ def run(jobs: Iterable[Job], store: Store, watch: Watch) -> None:
             loaded = None  # one model in memory at a time
             _train(job, store, told)
         else:
-            if _at_hand(loaded, job) is None:
+            asked = _at_hand(loaded, job)
+            if asked is None:
                 loaded = None
-                loaded = causal.load(_source(job.model, store), job.where)
-            _query(job, _at_hand(loaded, job), store, told)
+                asked = loaded = _opened(job, store)
+            _ask(job, asked, store, told)
         done += job.work
 
 
@@ -79,10 +85,11 @@ def _speed(where: Placement) -> float:
 
 def _train(job: Train, store: Store, told: Callable[[int], None]) -> None:
     start = time.perf_counter()
+    encoded = _material(job, store)
     with store.writing(job.address) as folder:
         losses = fine_tune(
             job.base,
-            job.encoded,
+            encoded,
             job.recipe,
             job.where,
             folder,
@@ -95,18 +102,51 @@ def _train(job: Train, store: Store, told: Callable[[int], None]) -> None:
             "loss per epoch, nats per token": losses,
             "recipe": asdict(job.recipe),
             "seed": job.seed,
-            "records": len(job.encoded),
+            "records": len(encoded),
             "base": job.base.digest,
         }
         note(folder, about)
 
 
-def _query(
-    job: Query, model: CausalModel | None, store: Store, told: Callable[[int], None]
-) -> None:
+def _opened(job: Query | Write, store: Store) -> Loaded:
+    if isinstance(job.model, Served):
+        return endpoint.connect(job.model.service)
+    return causal.load(_source(job.model, store), job.where)
+
+
+def _ask(job: Query | Write, model: Loaded, store: Store, told: Callable[[int], None]) -> None:
     start = time.perf_counter()
-    arrays = job.signal.extract(model, job.encoded, watch=told)
+    if isinstance(job, Query):
+        given = [_given(name, job, model) for name in job.signal.inputs]
+        arrays = job.signal.extract(*given, **job.options, watch=told)
+    else:
+        arrays = {"ids": _written(job, model, told)}
     store.put(job.address, arrays, _circumstances(job.where, start))
+
+
+def _given(name: str, job: Query, model: Loaded) -> Any:
+    """What an extractor asks for by this name; records are encoded here, once."""
+    if name == "model":
+        return model
+    return tuple(job.encoded) if name == "encoded" else job.inputs[name]
+
+
+def _written(job: Write, model: Loaded, told: Callable[[int], None]) -> np.ndarray:
+    """Texts that the model writes after prompts in turn, as token ids (k t), padded with -1."""
+    beginnings = [one.ids[: job.prompt_tokens] for one in job.prompts]
+    prompts = [beginnings[i % len(beginnings)] for i in range(job.texts)]
+    found = model.sample(
+        prompts,
+        most=[job.most] * job.texts,
+        temperature=1.0,
+        top_k=50,
+        seed=job.seed,
+        watch=told,
+    )
+    ids = np.full((job.texts, max(1, *map(len, found))), -1, dtype=np.int64)
+    for row, own in zip(ids, found, strict=True):
+        row[: len(own)] = own
+    return ids
 
 
 def _circumstances(where: Placement, start: float) -> dict[str, Any]:
@@ -119,9 +159,21 @@ def _circumstances(where: Placement, start: float) -> dict[str, Any]:
     }
 
 
-def _at_hand(loaded: CausalModel | None, job: Query) -> CausalModel | None:
+def _material(job: Train, store: Store) -> Sequence[Encoded]:
+    """What is trained on: records, or what another job let a model write."""
+    if not isinstance(job.encoded, Write):
+        return job.encoded
+    form = job.encoded.prompts[0].form
+    rows = (row[row >= 0] for row in store.array(job.encoded.address, "ids"))
+    return [Encoded(ids, np.arange(len(ids)) > 0, "", False, "", form) for ids in rows]
+
+
+def _at_hand(loaded: Loaded | None, job: Query | Write) -> Loaded | None:
     """The model that is asked, if it is the loaded one or the base below its adapter."""
-    if loaded is None:
+    if isinstance(job.model, Served):
+        there = isinstance(loaded, Endpoint) and loaded.service == job.model.service
+        return loaded if there else None
+    if not isinstance(loaded, CausalModel):
         return None
     wanted = job.model.address if isinstance(job.model, Train) else job.model.digest
     if loaded.source.digest == wanted:

@@ -1,18 +1,23 @@
 """Scores against the truth: what one target's attacks found, and what that means."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from nonmember.attacks.registry import Attack
-from nonmember.audit import answers, describe
+from nonmember.audit import answers, collective, describe, options, threat
+from nonmember.audit.answers import Answers
+from nonmember.audit.collective import Collective
+from nonmember.audit.facts import Facts
 from nonmember.audit.figures import figures, joint_level, scored
 from nonmember.audit.placebo import BlindScores, redraws
 from nonmember.audit.plan import Plan
 from nonmember.audit.records import AttackResult, Exposed, Histogram, TargetResult
-from nonmember.audit.scoring import score
+from nonmember.audit.scoring import scores as all_scores
+from nonmember.audit.scoring import with_features
 from nonmember.audit.spec import Spec
-from nonmember.audit.subject import Subject, Target, options_of
+from nonmember.audit.subject import Subject, Target
 from nonmember.audit.verdict import points_at_members, strongest, verdict
 from nonmember.data.split import Split
 from nonmember.errors import RunError, UnresolvableError
@@ -20,7 +25,6 @@ from nonmember.evaluation import checks, roc
 from nonmember.evaluation.checks import Finding
 from nonmember.evaluation.intervals import detectable_auc, independent
 from nonmember.seeds import derive
-from nonmember.signals.catalogue import access
 from nonmember.signals.store import Store
 from nonmember.types import Scores
 
@@ -43,36 +47,52 @@ def judged(
     Raises:
         RunError: no attack on the model gave a figure.
     """
-    spec, split = subject.spec, subject.candidates.split
-    fetch = answers.fetcher(target, todo, store)
-    scores = {
-        attack.name: score(attack, fetch, split, options_of(attack, spec), seed=spec.seed)
-        for attack in target.attacks
-    }
+    known = Answers(target, Facts(target, subject), todo, store)
+    scores = all_scores(known, subject.candidates.split, subject.spec)
     attacks, findings = _results(target, subject, scores)
     if all(attack.blind for attack in attacks):
         raise RunError(f"targets.{target.name}: no attack gave a figure; give longer or more texts")
-    best = strongest(attacks)
-    detectable = _detectable(subject, len(target.attacks))
+    together = collective.found(known, attacks, scores, subject)
+    found = _concluded(known, subject, attacks, together)
+    findings += [*together.findings, *_answered(known, subject), *describe.quantised(target)]
+    listed = found.leaks and points_at_members(strongest(attacks))
+    return replace(
+        found,
+        redraws=redraws(target, with_features(known, scores), scores, subject, blind),
+        exposed=exposed(scores[found.strongest], target, subject) if listed else (),
+        findings=(*target.findings, *findings),
+        training=describe.training(target, todo, store),
+    ), scores
+
+
+def _concluded(
+    known: Answers, subject: Subject, attacks: Sequence[AttackResult], together: Collective
+) -> TargetResult:
+    """The verdict, and what carries it."""
+    target, split = known.target, subject.candidates.split
+    best, detectable = strongest(attacks), _detectable(subject, len(target.attacks))
     leaks, sentence = verdict(attacks, best, detectable)
-    listed = leaks and points_at_members(best)
-    found = TargetResult(
+    return TargetResult(
         name=target.name,
         description=describe.description(target, subject),
         leaks=leaks,
         verdict=sentence,
         strongest=best.name,
         detectable_auc=detectable,
-        fit=answers.fit("token_logprobs", target, todo, fetch, split),
-        base_fit=answers.fit("base_token_logprobs", target, todo, fetch, split),
+        fit=answers.fit("token_logprobs", known, split),
+        base_fit=answers.fit("base_token_logprobs", known, split),
         attacks=tuple(attacks),
-        redraws=redraws(target, fetch, scores, subject, blind),
-        exposed=exposed(scores[best.name], target, subject) if listed else (),
-        findings=(*findings, *describe.quantised(target)),
-        training=describe.training(target, todo, store),
+        as_a_set=together.as_a_set,
+        persons=together.persons,
         provenance=describe.origins(target),
     )
-    return found, scores
+
+
+def _answered(known: Answers, subject: Subject) -> list[Finding]:
+    """What the target's answers themselves tell a reader to beware of."""
+    silent = [record.id for record in subject.candidates.records.take(answers.unanswered(known))]
+    found = (checks.unanswered(silent), checks.impossible(answers.impossible(known)))
+    return [finding for finding in found if finding is not None]
 
 
 def _detectable(subject: Subject, attacks: int) -> float:
@@ -95,11 +115,11 @@ def _results(
     for attack in target.attacks:
         own = scores[attack.name]
         lost = np.flatnonzero(np.isnan(own))
-        ids = [subject.candidates.records[i].id for i in lost]
+        ids = [record.id for record in subject.candidates.records.take(lost)]
         members = int(subject.candidates.split.member[lost].sum())
         findings.append(checks.unscored(attack.name, ids, members))
         try:
-            one = result(attack, own, subject.candidates.split, subject.spec, len(target.attacks))
+            one = result(attack, own, subject.candidates.split, subject.spec, target.attacks)
         except UnresolvableError as error:
             findings.append(checks.failed(attack.name, str(error)))
             continue
@@ -109,21 +129,24 @@ def _results(
     return found, [finding for finding in findings if finding is not None]
 
 
-def result(attack: Attack, scores: Scores, split: Split, spec: Spec, attacks: int) -> AttackResult:
-    """One attack, of ``attacks`` that are judged together.
+def result(
+    attack: Attack, scores: Scores, split: Split, spec: Spec, among: Sequence[Attack]
+) -> AttackResult:
+    """One attack, ``among`` those that are judged together.
 
     Raises:
         UnresolvableError: it could score no member, or no non-member.
     """
     seed = derive(spec.seed, attack.key)
-    found = figures(attack, scores, split, spec.evaluation, attacks=attacks, seed=seed)
+    found = figures(attack, scores, split, spec.evaluation, attacks=len(among), seed=seed)
     values, inside, _ = scored(scores, split)
     return AttackResult(
         name=attack.name,
         paper=attack.paper,
-        access=access(attack.needs),
+        access=threat.access_of(attack, among),
+        queries=threat.query_count(attack, among, spec),
         needs=attack.needs,
-        options=options_of(attack, spec),
+        options=options.of_attack(attack, spec),
         members=int(inside.sum()),
         non_members=int((~inside).sum()),
         unscored=len(scores) - len(values),
@@ -151,12 +174,14 @@ def exposed(strongest: Scores, target: Target, subject: Subject) -> tuple[Expose
     member = subject.candidates.split.member
     outsiders = strongest[~member]
     ranked = [
-        i for i in np.argsort(-strongest, kind="stable") if member[i] and not np.isnan(strongest[i])
+        i
+        for i in np.argsort(-strongest, kind="stable").tolist()
+        if member[i] and not np.isnan(strongest[i])
     ]
     return tuple(
         Exposed(
             subject.candidates.records[i].id,
-            int(target.candidates[i].scored.sum()),
+            int(target.met.scored[i]),
             int((outsiders >= strongest[i]).sum()),
         )
         for i in ranked[:SHOWN]

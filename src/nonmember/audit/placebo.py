@@ -5,21 +5,27 @@ from collections.abc import Mapping
 import numpy as np
 
 from nonmember.attacks.registry import Attack
+from nonmember.audit import options
 from nonmember.audit.figures import figures, plainly_silent, telling
 from nonmember.audit.records import Redraws
-from nonmember.audit.scoring import Fetch, score
-from nonmember.audit.subject import Subject, Target, options_of
+from nonmember.audit.scoring import Whole, cross_fitted
+from nonmember.audit.spec import Spec
+from nonmember.audit.subject import Subject, Target
 from nonmember.data.split import Split
+from nonmember.models.source import digest
 from nonmember.seeds import derive, generator
-from nonmember.signals.catalogue import queried
 from nonmember.types import Scores
 
-BlindScores = dict[tuple[str, int, tuple[str, ...]], Scores]
-"""Scores of attacks that see texts alone, by attack, draw and texts: no model changes them."""
+BlindScores = dict[tuple[str, int, str], Scores]
+"""Scores of attacks that see texts alone, by attack, draw and the texts' digest."""
 
 
 def redraws(
-    target: Target, fetch: Fetch, scores: Mapping[str, Scores], subject: Subject, blind: BlindScores
+    target: Target,
+    whole: Whole,
+    scores: Mapping[str, Scores],
+    subject: Subject,
+    blind: BlindScores,
 ) -> Redraws:
     """Judge a model against membership drawn anew, a number of times, by the same figures.
 
@@ -31,27 +37,34 @@ def redraws(
         split = redrawn(subject.candidates.split, generator(spec.seed, "redraw", turn))
         drawn = dict(scores)
         for attack in (one for one in target.attacks if one.learned):
-            key = (attack.key, turn, tuple(one.text for one in target.candidates))
-            if key not in blind:
-                drawn[attack.name] = _learned(attack, fetch, split, subject)
-            if not queried(attack.needs):
-                drawn[attack.name] = blind.setdefault(key, drawn[attack.name])
+            drawn[attack.name] = _again(attack, turn, whole, split, spec, blind)
         alarms += any(
-            _alarm(one, drawn[one.name], split, subject, len(scores)) for one in target.attacks
+            _alarm(one, drawn[one.name], split, spec, len(scores)) for one in target.attacks
         )
     return Redraws(spec.evaluation.redraws, alarms)
 
 
-def _learned(attack: Attack, fetch: Fetch, split: Split, subject: Subject) -> Scores:
-    options = options_of(attack, subject.spec)
-    return score(attack, fetch, split, options, seed=subject.spec.seed)
+def _again(
+    attack: Attack, turn: int, whole: Whole, split: Split, spec: Spec, blind: BlindScores
+) -> Scores:
+    given = options.of_attack(attack, spec)
+
+    def fitted() -> Scores:
+        return cross_fitted(attack, whole, split, given, seed=spec.seed)
+
+    if attack.family != "blind":
+        return fitted()
+    key = (attack.key, turn, digest(*whole("texts")))
+    if key not in blind:
+        blind[key] = fitted()
+    return blind[key]
 
 
-def _alarm(attack: Attack, scores: Scores, split: Split, subject: Subject, attacks: int) -> bool:
-    ask = subject.spec.evaluation
+def _alarm(attack: Attack, scores: Scores, split: Split, spec: Spec, attacks: int) -> bool:
+    ask = spec.evaluation
     if plainly_silent(attack, scores, split, ask, attacks=attacks):
         return False
-    seed = derive(subject.spec.seed, attack.key)
+    seed = derive(spec.seed, attack.key)
     found = figures(attack, scores, split, ask, attacks=attacks, seed=seed)
     return telling(found.simultaneous, found.tpr)
 

@@ -1,37 +1,48 @@
 """From a subject to jobs. Pure: the same subject gives the same jobs and addresses.
 
-A job's address is computed from everything that can change its output: weights, token
-ids, options, number format and the versions of the code that makes it.
+A job's address is computed from everything that can change its output: weights, records,
+tokenizer, options, number format and the versions of the code that makes it. Candidates
+stand in the order of their content's digest and are cut into shards by its first bits, so
+that one record more changes one shard.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
+from nonmember.audit import options
+from nonmember.audit.sources import Served
+from nonmember.audit.spec import SelfPrompted
 from nonmember.audit.subject import Subject, Target
+from nonmember.audit.threat import needs_of
+from nonmember.data.records import Records
 from nonmember.models.causal import Placement
 from nonmember.models.source import Source, digest
-from nonmember.models.text import Encoded
+from nonmember.models.text import Encoded, Encodings
 from nonmember.seeds import derive
-from nonmember.signals.catalogue import SIGNALS, Signal, Whose, extractor, queried
+from nonmember.signals.catalogue import SIGNALS, Signal, Whose, passes
 from nonmember.training.recipe import Recipe
 
 TORCH, TRANSFORMERS = version("torch"), version("transformers")
-TRAINING_VERSION = 1
-SHARD = 256  # candidates asked in one job: what an interruption can cost
+TRAINING_VERSION = 2
+WRITING_VERSION = 1
+SHARD = 256  # candidates asked in one job at most, or nearly: what an interruption can cost
+USUAL = 100_000_000  # parameters of a model that does not say
 FORWARD, FULL, LORA = 2, 6, 4  # floating-point operations per parameter and token
 
 
 @dataclass(frozen=True)
 class Train:
-    """Fine-tune ``base``; the output is a model folder or an adapter folder."""
+    """Fine-tune ``base``, on records or on what a model wrote; the output is a model's folder."""
 
     address: str
     label: str
     base: Source
-    encoded: tuple[Encoded, ...]
+    encoded: "Encodings | Write"
     recipe: Recipe
     seed: int
     where: Placement
@@ -39,35 +50,59 @@ class Train:
     work: float
 
 
+Model = Source | Served | Train
+"""A model on disk, one behind an endpoint, or the job that makes one."""
+
+
 @dataclass(frozen=True)
 class Query:
     """Ask a model for one signal of some candidates; the output is a folder of arrays.
 
-    ``model`` is a model on disk, or the job that makes it.
+    ``inputs`` are further records that the extractor asks for by name.
     """
 
     address: str
     label: str
     signal: Signal
-    model: Source | Train
-    encoded: tuple[Encoded, ...]
+    model: Model
+    encoded: Encodings
+    inputs: Mapping[str, tuple[Encoded, ...]]
+    options: Mapping[str, Any]
     where: Placement
     tokens: int
     work: float
 
 
-Job = Train | Query
+@dataclass(frozen=True)
+class Write:
+    """Let a model go on from prompts; the output is what it wrote, as token ids."""
+
+    address: str
+    label: str
+    model: Model
+    prompts: tuple[Encoded, ...]
+    texts: int
+    prompt_tokens: int
+    most: int
+    seed: int
+    where: Placement
+    tokens: int
+    work: float
+
+
+Job = Train | Query | Write
 
 
 @dataclass(frozen=True)
 class Plan:
     """Every job, in an order in which each finds what it needs, and where the answers will be.
 
-    ``answers`` lists, per target, whose answer it is and the signal's name, the addresses of
-    the shards in the candidates' order.
+    ``shards`` are the ranges of candidates that are asked together. ``answers`` lists, per
+    target, whose answer it is and the signal's name, the addresses of the shards in order.
     """
 
     jobs: tuple[Job, ...]
+    shards: tuple[slice, ...]
     answers: dict[tuple[str, Whose, str], tuple[str, ...]]
     trained: dict[str, Train]
 
@@ -77,38 +112,104 @@ def plan(subject: Subject) -> Plan:
     jobs: dict[str, Job] = {}
     answers: dict[tuple[str, Whose, str], tuple[str, ...]] = {}
     trained: dict[str, Train] = {}
+    shards = shards_of(subject.candidates.records.digests)
     for target in subject.targets:
         model = target.source or _training(target, subject)
         if isinstance(model, Train):
-            jobs.setdefault(model.address, model)
             trained[target.name] = model
-        questions = [q for attack in target.attacks for q in queried(attack.needs)]
-        passes = {(q.whose, extractor(q.name).name) for q in questions}
-        for whose, name in sorted(passes, key=lambda one: (one[0] != "target", one)):
-            shards = tuple(_queries(whose, SIGNALS[name], target, model, subject.where))
-            jobs.update({job.address: jobs.get(job.address, job) for job in shards})
-            answers[target.name, whose, name] = tuple(job.address for job in shards)
-    return Plan(tuple(jobs.values()), answers, trained)
+        needs = (need for one in target.attacks for need in needs_of(one, target.attacks))
+        asked = sorted(passes(needs), key=lambda one: (ORDER.index(one[0]), one))
+        for whose, name in asked:
+            of = _whose(whose, target, model, subject)
+            queries = tuple(_queries(whose, SIGNALS[name], target, of, subject, shards))
+            for job in (*_chain(of), *queries):
+                jobs.setdefault(job.address, job)
+            answers[target.name, whose, name] = tuple(job.address for job in queries)
+    return Plan(tuple(jobs.values()), shards, answers, trained)
+
+
+ORDER: tuple[Whose, ...] = ("target", "base", "self")
+
+
+def shards_of(digests: np.ndarray) -> tuple[slice, ...]:
+    """Ranges of candidates whose digests, which are sorted, begin with the same bits."""
+    bits = max(0, int(np.ceil(np.log2(max(1, len(digests)) / SHARD))))
+    first = digests[:, :4].copy().view(">u4")[:, 0].astype(np.uint64) >> np.uint64(32 - bits)
+    edges = [0, *(np.flatnonzero(np.diff(first)) + 1).tolist(), len(digests)]
+    return tuple(slice(start, stop) for start, stop in pairwise(edges))
+
+
+def _chain(model: Model) -> Iterator[Job]:
+    """The jobs that make a model, first things first."""
+    if isinstance(model, Train):
+        if isinstance(model.encoded, Write):
+            yield from _chain(model.encoded.model)
+            yield model.encoded
+        yield model
+
+
+def _whose(whose: Whose, target: Target, model: Model, subject: Subject) -> Model:
+    if whose == "target":
+        return model
+    assert target.base is not None
+    return target.base if whose == "base" else _self_prompted(target, model, subject)
 
 
 def _training(target: Target, subject: Subject) -> Train:
     assert target.base is not None
     seed = derive(subject.spec.seed, "training")
-    tokens = sum(len(one.ids) for one in target.training) * target.recipe.epochs
-    address = digest(
-        f"train {TRAINING_VERSION} {target.base.digest} {asdict(target.recipe)} {seed} "
-        f"{_arithmetic(subject.where)}",
-        *_content(target.training),
-    )
-    per_token = LORA if target.recipe.method == "lora" else FULL
-    work = float(per_token * target.base.parameters * tokens)
+    tokens = sum(len(one.ids) for one in target.training)
     label = f"fine-tune {target.name} on {len(target.training)} records"
-    return Train(
+    content = digest(*_content(target, target.training))
+    return _train(label, target, target.training, content, tokens, seed, subject.where)
+
+
+def _self_prompted(target: Target, model: Model, subject: Subject) -> Train:
+    """The base, tuned on what the target writes when prompted with the known non-members."""
+    write = _writing(target, model, subject.spec.signals.self_prompted, subject)
+    seed = derive(subject.spec.seed, "self-prompted")
+    label = f"fine-tune the self-prompted reference of {target.name}"
+    return _train(label, target, write, write.address, write.tokens, seed, subject.where)
+
+
+def _train(
+    label: str,
+    target: Target,
+    encoded: Encodings | Write,
+    content: str,
+    tokens: int,
+    seed: int,
+    where: Placement,
+) -> Train:
+    assert target.base is not None
+    base, recipe = target.base, target.recipe
+    address = digest(
+        f"train {TRAINING_VERSION} {base.digest} {asdict(recipe)} {seed} {_arithmetic(where)}",
+        content,
+    )
+    seen = tokens * recipe.epochs
+    work = float((LORA if recipe.method == "lora" else FULL) * base.parameters * seen)
+    return Train(address, label, base, encoded, recipe, seed, where, seen, work)
+
+
+def _writing(target: Target, model: Model, how: SelfPrompted, subject: Subject) -> Write:
+    seed = derive(subject.spec.seed, "self-prompted")
+    most = int(np.median(target.met.tokens))
+    tokens = how.texts * most
+    address = digest(
+        f"write {WRITING_VERSION} {_weights(model)} {how} {most} {seed} "
+        f"{_arithmetic(subject.where)}",
+        *_contents(target.shots),
+    )
+    work = float(FORWARD * _parameters(model) * tokens)
+    return Write(
         address,
-        label,
-        target.base,
-        target.training,
-        target.recipe,
+        f"let {target.name} write {how.texts} texts",
+        model,
+        target.shots,
+        how.texts,
+        how.prompt_tokens,
+        most,
         seed,
         subject.where,
         tokens,
@@ -117,27 +218,59 @@ def _training(target: Target, subject: Subject) -> Train:
 
 
 def _queries(
-    whose: Whose, signal: Signal, target: Target, model: Source | Train, where: Placement
+    whose: Whose,
+    signal: Signal,
+    target: Target,
+    model: Model,
+    subject: Subject,
+    shards: Sequence[slice],
 ) -> Iterator[Query]:
     """One job per shard of candidates."""
-    asked = model if whose == "target" else target.base
-    assert asked is not None
-    weights = asked.address if isinstance(asked, Train) else asked.digest
-    whom = target.name if whose == "target" else f"the base of {target.name}"
-    parameters = asked.base.parameters if isinstance(asked, Train) else asked.parameters
-    for start in range(0, len(target.candidates), SHARD):
-        shard = target.candidates[start : start + SHARD]
-        tokens = sum(len(one.ids) for one in shard)
-        address = digest(
-            f"query {signal.name} {signal.version} {weights} {_arithmetic(where)}",
-            *_content(shard),
+    given = options.of_signal(signal, subject.spec)
+    known = {"shots": target.shots, "member_shots": target.member_shots}
+    inputs = {name: known[name] for name in signal.inputs if name in known}
+    asked = digest(
+        f"query {signal.name} {signal.version} {sorted(given.items())} {_weights(model)} "
+        f"{options.models_of(given)} {_arithmetic(subject.where)}",
+        *(part for name in sorted(inputs) for part in _contents(inputs[name])),
+    )
+    whom = {"target": "", "base": "the base of ", "self": "the self-prompted reference of "}[whose]
+    for rows in shards:
+        part = Encodings(
+            target.candidates.tokenizer, target.candidates.records[rows], target.candidates.form
         )
-        label = f"ask {whom} about candidates {start + 1}-{start + len(shard)}"
-        work = float(FORWARD * parameters * tokens)
-        yield Query(address, label, signal, asked, shard, where, tokens, work)
+        tokens = int(target.met.tokens[rows].sum()) * int(given.get("copies", 1))
+        yield Query(
+            digest(asked, *_content(target, part)),
+            f"ask {whom}{target.name} for {signal.name} of {rows.start + 1}-{rows.stop}",
+            signal,
+            model,
+            part,
+            inputs,
+            given,
+            subject.where,
+            tokens,
+            float(FORWARD * _parameters(model) * tokens),
+        )
 
 
-def _content(encoded: Sequence[Encoded]) -> Iterator[bytes]:
+def _weights(model: Model) -> str:
+    return model.address if isinstance(model, Train) else model.digest
+
+
+def _parameters(model: Model) -> int:
+    known = model.base.parameters if isinstance(model, Train) else model.parameters
+    return known or USUAL
+
+
+def _content(target: Target, encoded: Encodings) -> Iterator[str | bytes]:
+    """All that decides the token ids of these records, without encoding them."""
+    assert isinstance(encoded.records, Records)
+    yield f"{encoded.form} {target.fingerprint}"
+    yield np.ascontiguousarray(encoded.records.digests).tobytes()
+
+
+def _contents(encoded: Iterable[Encoded]) -> Iterator[bytes]:
     for one in encoded:
         yield one.ids.astype(np.int64).tobytes() + one.scored.tobytes()
 

@@ -14,9 +14,10 @@ from nonmember.errors import RunError
 from nonmember.evaluation.checks import Finding
 from nonmember.evaluation.intervals import Interval
 from nonmember.evaluation.roc import Curve, TprAtFpr
+from nonmember.evaluation.sets import DatasetInference
 from nonmember.types import Access
 
-SCHEMA = 1
+SCHEMA = 2
 
 
 @dataclass(frozen=True)
@@ -30,11 +31,15 @@ class Histogram:
 
 @dataclass(frozen=True)
 class AttackResult:
-    """One attack on one target. ``simultaneous`` covers all attacks of the target at once."""
+    """One attack on one target. ``simultaneous`` covers all attacks of the target at once.
+
+    ``queries`` is how many texts it puts to the target per record.
+    """
 
     name: str
     paper: str
     access: Access
+    queries: int
     needs: tuple[str, ...]
     options: Mapping[str, Any]
     members: int
@@ -75,6 +80,30 @@ class Fit:
 
 
 @dataclass(frozen=True)
+class SetResult:
+    """Dataset inference on all candidates: the members as the suspect set.
+
+    ``trained_on`` is None where the sides differ by themselves, so that nothing follows.
+    """
+
+    found: DatasetInference
+    trained_on: bool | None
+    features: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class PersonsResult:
+    """How well persons, of whom some have several records, are told apart by one attack."""
+
+    attack: str
+    aggregate: str
+    auc: Interval
+    members: int
+    non_members: int
+    records: int
+
+
+@dataclass(frozen=True)
 class TargetResult:
     """One audited model."""
 
@@ -87,11 +116,13 @@ class TargetResult:
     fit: Fit | None
     base_fit: Fit | None
     attacks: tuple[AttackResult, ...]
-    redraws: Redraws
-    exposed: tuple[Exposed, ...]
-    findings: tuple[Finding, ...]
-    training: Mapping[str, Any] | None
+    as_a_set: SetResult | None
+    persons: PersonsResult | None
     provenance: Mapping[str, Any]
+    redraws: Redraws = Redraws(0, 0)
+    exposed: tuple[Exposed, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    training: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)

@@ -30,9 +30,10 @@ SPEC = "spec.json"
 NOT_COVERED = (
     "Attackers who train their own models: reference-model attacks (LiRA, RMIA) can find more.",
     "Extraction: whether the model can be made to recite a record.",
-    "Persons: a person with many records can be exposed though no single record is.",
     "Data the base model was pre-trained on, unless it is the model under audit.",
 )
+
+PERSONS = "Persons: a person with many records can be exposed though no single record is."
 
 
 def default_store() -> Path:
@@ -114,6 +115,7 @@ def conclude(subject: Subject, todo: Plan, store: Store, output: Path, watch: Wa
     """Judge every target from the store's answers and write the run folder."""
     table: dict[str, Any] = {
         "record": [record.id for record in subject.candidates.records],
+        "group": subject.candidates.split.group,
         "member": subject.candidates.split.member,
         "text": [record.plain() for record in subject.candidates.records],
     }
@@ -130,7 +132,7 @@ def conclude(subject: Subject, todo: Plan, store: Store, output: Path, watch: Wa
         level=subject.spec.evaluation.level,
         data=describe.data(subject),
         targets=tuple(targets),
-        not_covered=NOT_COVERED,
+        not_covered=(*NOT_COVERED, *(() if any(one.persons for one in targets) else (PERSONS,))),
         findings=subject.findings,
         provenance=describe.provenance(subject, todo, store),
     )

@@ -1,6 +1,6 @@
 """From signals to scores. Only here do attacks and signals meet."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -8,6 +8,10 @@ from scipy.stats import rankdata
 from sklearn.model_selection import StratifiedGroupKFold
 
 from nonmember.attacks.registry import Attack
+from nonmember.audit import options
+from nonmember.audit.answers import Answers
+from nonmember.audit.spec import Spec
+from nonmember.audit.threat import featured
 from nonmember.data.split import Split
 from nonmember.errors import RunError
 from nonmember.evaluation.intervals import cross_fitting_spread
@@ -15,22 +19,49 @@ from nonmember.seeds import derive
 from nonmember.types import Scores
 
 FOLDS = 5
-Fetch = Callable[[str], Any]
+Whole = Callable[[str], Any]
 """The signal of that name for all candidates, in their order."""
 
 
-def score(
-    attack: Attack, fetch: Fetch, split: Split, options: Mapping[str, Any], *, seed: int
-) -> Scores:
-    """One score per candidate. Learned attacks never score a record they were told about."""
-    if attack.learned:
-        return _cross_fitted(attack, fetch, split, options, seed)
-    return _checked(attack, attack.score(*map(fetch, attack.needs), **options), len(split.member))
+def scores(answers: Answers, split: Split, spec: Spec) -> dict[str, Scores]:
+    """One score per candidate and attack, by the attack's name.
+
+    Attacks that look at a record at a time do so a shard at a time; then those that compare
+    records, of which none scores a record that it was told about.
+    """
+    attacks = answers.target.attacks
+    found = _streamed([one for one in attacks if one.rowwise], answers, spec)
+    whole = with_features(answers, found)
+    for attack in attacks:
+        if not attack.rowwise:
+            given = options.of_attack(attack, spec)
+            found[attack.name] = cross_fitted(attack, whole, split, given, seed=spec.seed)
+    return {attack.name: found[attack.name] for attack in attacks}
 
 
-def _checked(attack: Attack, scores: np.ndarray, candidates: int) -> Scores:
+def _streamed(attacks: Sequence[Attack], answers: Answers, spec: Spec) -> dict[str, Scores]:
+    found = {one.name: np.full(len(answers.target.candidates), np.nan) for one in attacks}
+    given = {one.name: options.of_attack(one, spec) for one in attacks}
+    for rows, fetch in answers.shards():
+        for attack in attacks:
+            own = attack.score(*map(fetch, attack.needs), **given[attack.name])
+            found[attack.name][rows] = _checked(attack, own, rows.stop - rows.start)
+    return found
+
+
+def with_features(answers: Answers, found: Mapping[str, Scores]) -> Whole:
+    """Signals of all candidates; ``features`` are the scores of the attacks that are combined."""
+    columns = [found[one.name] for one in featured(answers.target.attacks)]
+
+    def whole(name: str) -> Any:
+        return np.stack(columns, axis=1) if name == "features" else answers.whole(name)
+
+    return whole
+
+
+def _checked(attack: Attack, own: np.ndarray, candidates: int) -> Scores:
     """The contract of an attack, held against one that may be a user's."""
-    found = np.asarray(scores, dtype=float)
+    found = np.asarray(own, dtype=float)
     if found.shape != (candidates,) or np.isinf(found).any():
         raise RunError(
             f"attack {attack.key}: gave scores of shape {found.shape}, or infinite ones, for "
@@ -50,8 +81,8 @@ def _folds(split: Split) -> int:
     return min(FOLDS, *(len(np.unique(side)) for side in sides))
 
 
-def _cross_fitted(
-    attack: Attack, fetch: Fetch, split: Split, options: Mapping[str, Any], seed: int
+def cross_fitted(
+    attack: Attack, whole: Whole, split: Split, given: Mapping[str, Any], *, seed: int
 ) -> Scores:
     """Each fold scored by the attack told of the others; ranks within folds, 0 to 1.
 
@@ -62,17 +93,21 @@ def _cross_fitted(
     )
     out = np.full(len(split.member), np.nan)
     for known, held in splitter.split(split.member, split.member, split.group):
-        given = [_given(need, fetch, split, known, held) for need in attack.needs]
-        found = _checked(attack, attack.score(*given, **options), len(held))
+        parts = [_part(need, whole, split, known, held) for need in attack.needs]
+        found = _checked(attack, attack.score(*parts, **given), len(held))
         ranks = rankdata(found, nan_policy="omit") / ((~np.isnan(found)).sum() + 1)
         out[held] = np.where(np.isnan(found), np.nan, ranks)
     return out
 
 
-def _given(need: str, fetch: Fetch, split: Split, known: np.ndarray, held: np.ndarray) -> Any:
+def _part(need: str, whole: Whole, split: Split, known: np.ndarray, held: np.ndarray) -> Any:
     """One argument of a learned attack: of the known records, or of those it is to score."""
     if need == "known_member":
         return split.member[known]
-    values = fetch(need.removeprefix("known_"))
-    rows = known if need.startswith("known_") else held
+    rows = held
+    if need.startswith("known_"):
+        rows = known
+    if need.startswith("pop_"):
+        rows = known[~split.member[known]]
+    values = whole(need.removeprefix("known_").removeprefix("pop_"))
     return values[rows] if isinstance(values, np.ndarray) else [values[i] for i in rows]

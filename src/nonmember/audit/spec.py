@@ -18,6 +18,7 @@ from pydantic import (
 
 from nonmember.errors import SpecError, unknown
 from nonmember.training.recipe import Recipe
+from nonmember.types import Access
 
 Rate = Annotated[float, Field(gt=0, lt=1)]
 
@@ -35,7 +36,13 @@ class Take(_Part):
 
 
 class Data(_Part):
-    """Two files of records, or a pool (a file or an embedded corpus) to draw both sides from."""
+    """Two files of records, or a pool (a file or an embedded corpus) to draw both sides from.
+
+    ``known`` records of each side are the attacker's own and leave the evaluation. ``corpus``
+    is what token frequencies are counted in: the candidates themselves, if none is given.
+    ``packed`` and ``long`` say how the model was trained: records packed end to end, texts
+    over ``max_tokens`` cut or read in sliding windows.
+    """
 
     members: str | None = None
     non_members: str | None = None
@@ -44,6 +51,10 @@ class Data(_Part):
     field: str | None = None
     group: str | None = None
     max_tokens: Annotated[int, Field(ge=2)] = 512
+    packed: bool = False
+    long: Literal["cut", "slide"] = "cut"
+    known: Annotated[int, Field(ge=0)] = 0
+    corpus: str | None = None
 
     @model_validator(mode="after")
     def _one_way(self) -> "Data":
@@ -63,11 +74,29 @@ def _recipe(value: Any) -> Any:
     return value
 
 
+class Endpoint(_Part):
+    """How a model is asked over HTTP: its name there, and a folder with its tokenizer.
+
+    At most ``at_once`` requests wait at a time and ``per_second`` are begun. Texts go over
+    the wire in the clear only where ``insecure`` allows it.
+    """
+
+    served: str
+    tokenizer: str
+    at_once: PositiveInt = 4
+    per_second: Annotated[float, Field(gt=0)] | None = None
+    insecure: bool = False
+
+
 class Target(_Part):
-    """A model to audit: one that is there (``model``), or one fine-tuned here from ``base``."""
+    """A model to audit: one that is there (``model``), or one fine-tuned here from ``base``.
+
+    A ``model`` may be the address of an OpenAI-compatible ``endpoint``.
+    """
 
     model: str | None = None
     base: str | None = None
+    endpoint: Endpoint | None = None
     trained_on: Literal["members", "control"] | None = None
     recipe: Annotated[Recipe, BeforeValidator(_recipe)] = Recipe()
 
@@ -77,14 +106,40 @@ class Target(_Part):
             raise ValueError("give model, or trained_on and base")
         if self.trained_on is not None and self.base is None:
             raise ValueError("trained_on needs base, the model that is fine-tuned")
+        remote = self.model is not None and self.model.startswith(("http://", "https://"))
+        if remote != (self.endpoint is not None):
+            raise ValueError(
+                "a model's http address and endpoint (its name there, and its tokenizer) belong "
+                "together; give both or neither"
+            )
         return self
 
 
 class Attacks(_Part):
-    """Which attacks run (all that can, by default), and their options by name."""
+    """Which attacks run (all that can, by default), and their options by name.
+
+    Where ``run`` names none, those are left out that need more than ``access``, or put more
+    than ``queries`` texts to the target per record.
+    """
 
     run: tuple[str, ...] | None = None
+    access: Access = "weights"
+    queries: PositiveInt = 4
     options: dict[str, dict[str, Any]] = {}
+
+
+class SelfPrompted(_Part):
+    """A reference tuned on what the target writes: ``texts`` of them, each begun by a prompt."""
+
+    texts: PositiveInt = 200
+    prompt_tokens: PositiveInt = 16
+
+
+class Signals(_Part):
+    """How models are asked: extractors' options by name, and the self-prompted reference."""
+
+    options: dict[str, dict[str, Any]] = {}
+    self_prompted: SelfPrompted = SelfPrompted()
 
 
 class Evaluation(_Part):
@@ -117,6 +172,7 @@ class Spec(_Part):
     data: Data
     targets: Annotated[dict[str, Target], Field(min_length=1)]
     attacks: Attacks = Attacks()
+    signals: Signals = Signals()
     evaluation: Evaluation = Evaluation()
     compute: Compute = Compute()
     report: Report = Report()

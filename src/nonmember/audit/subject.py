@@ -2,52 +2,65 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from inspect import Parameter, signature
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import TypeAdapter, ValidationError
+from jaxtyping import Bool, Int
 
-from nonmember import attacks as _registered  # noqa: F401  (fills the registry)
-from nonmember.attacks.registry import Attack, Family, get, of_families
+from nonmember.attacks.registry import Attack
+from nonmember.audit import sources, threat
 from nonmember.audit.candidates import Candidates, read_candidates
-from nonmember.audit.spec import Spec
+from nonmember.audit.sources import Served
+from nonmember.audit.spec import Data, Spec
 from nonmember.audit.spec import Target as TargetSpec
+from nonmember.audit.threat import Means
 from nonmember.data import texts
+from nonmember.data.records import Records
 from nonmember.data.split import Split
-from nonmember.data.texts import Record
-from nonmember.errors import DataError, ModelError, SpecError, unknown
+from nonmember.errors import DataError, ModelError
 from nonmember.evaluation import checks
 from nonmember.evaluation.checks import Finding
 from nonmember.models import causal
 from nonmember.models.causal import Placement
-from nonmember.models.source import Source, locate
-from nonmember.models.text import Encoded, encode
-from nonmember.signals import language as _signals  # noqa: F401  (fills the catalogue)
-from nonmember.signals.catalogue import load_plugins, queried
+from nonmember.models.source import Source
+from nonmember.models.text import Encoded, Encodings, Form, encode, fingerprint, lossy
 from nonmember.training.recipe import Recipe
 
-load_plugins()
-FAMILIES: tuple[Family, ...] = ("language", "blind")
 FEWEST_TOKENS = 8
-COMPARED = 200  # records on which two tokenizers must agree
+
+
+@dataclass(frozen=True)
+class Met:
+    """The n candidates as a model meets them: tokens, and how many of them are scored."""
+
+    tokens: Int[np.ndarray, "n"]
+    scored: Int[np.ndarray, "n"]
+    truncated: Bool[np.ndarray, "n"]
+    lossy: Bool[np.ndarray, "n"]
 
 
 @dataclass(frozen=True)
 class Target:
     """A model to audit, and the candidates as it meets them.
 
-    ``source`` is None where the model is still to be fine-tuned from ``base``.
+    ``source`` is None where the model is still to be fine-tuned from ``base``. ``fingerprint``
+    is the tokenizer's. ``shots`` and ``member_shots`` are the records that the attacker knows.
     """
 
     name: str
-    source: Source | None
+    source: Source | Served | None
     base: Source | None
     recipe: Recipe
-    training: tuple[Encoded, ...]
-    candidates: tuple[Encoded, ...]
+    training: Encodings
+    candidates: Encodings
+    fingerprint: str
+    shots: tuple[Encoded, ...]
+    member_shots: tuple[Encoded, ...]
+    met: Met
     attacks: tuple[Attack, ...]
     left_out: Mapping[str, str]
+    findings: tuple[Finding, ...]
 
 
 @dataclass(frozen=True)
@@ -56,6 +69,7 @@ class Subject:
 
     spec: Spec
     candidates: Candidates
+    corpus: Records | None
     targets: tuple[Target, ...]
     where: Placement
     findings: tuple[Finding, ...]
@@ -67,183 +81,139 @@ def inspect(spec: Spec) -> Subject:
     Raises:
         DataError, ModelError, SpecError: one sentence saying where, what, and what to do.
     """
-    _check_attacks(spec)
+    threat.check(spec)
     where = causal.placement(spec.compute.device, spec.compute.precision)
-    sources = {name: _sources(name, target) for name, target in spec.targets.items()}
+    found = {name: sources.find(name, target) for name, target in spec.targets.items()}
     candidates = read_candidates(spec.data, seed=spec.seed)
+    corpus = texts.read(Path(spec.data.corpus).expanduser()) if spec.data.corpus else None
     targets = tuple(
-        _target(spec, name, target, sources[name], candidates)
-        for name, target in spec.targets.items()
+        _target(spec, name, found[name], candidates) for name, target in spec.targets.items()
     )
-    return Subject(spec, candidates, targets, where, _findings(spec, candidates, targets))
-
-
-def _asked(spec: Spec) -> list[Attack]:
-    """The attacks that the spec names; all of the families, if it names none."""
-    return [get(name, FAMILIES) for name in spec.attacks.run or of_families(FAMILIES)]
-
-
-def _check_attacks(spec: Spec) -> None:
-    """Unknown attacks and options fail before any file is opened."""
-    asked = _asked(spec)
-    if all(attack.family == "blind" for attack in asked):
-        raise SpecError(
-            "attacks.run: no attack on the model; add one, see `nonmember list attacks`"
-        )
-    for name in spec.attacks.options:
-        if get(name, FAMILIES) not in asked:
-            raise SpecError(f"attacks.options.{name}: the attack is not among those that run")
-    for attack in asked:
-        options_of(attack, spec)
-
-
-def _sources(name: str, target: TargetSpec) -> tuple[Source | None, Source | None]:
-    """The target's model, if it is there, and its base."""
-    if target.model is None:
-        start = locate(str(target.base))
-        if start.base is not None:
-            raise ModelError(
-                f"targets.{name}: {start.name} is an adapter, which cannot be trained further; "
-                "merge it into a folder first"
-            )
-        return None, start
-    source = locate(target.model, base=target.base)
-    if source.base is not None:
-        return source, source.base
-    base = locate(target.base) if target.base is not None else None
-    if base is not None and base.digest == source.digest:
-        raise ModelError(
-            f"targets.{name}: model and base are the same; name what it was tuned from"
-        )
-    return source, base
+    return Subject(spec, candidates, corpus, targets, where, _findings(spec, candidates))
 
 
 def _target(
     spec: Spec,
     name: str,
-    target: TargetSpec,
-    sources: tuple[Source | None, Source | None],
+    models: tuple[Source | Served | None, Source | None],
     candidates: Candidates,
 ) -> Target:
-    source, base = sources
+    source, base = models
     asked = source or base
     assert asked is not None
-    tokenizer = causal.load_tokenizer(asked)
-    lengths = [causal.context_length(model) for model in (source, base) if model is not None]
-    limit = min([spec.data.max_tokens, *(length for length in lengths if length is not None)])
-    encoded = encode(tokenizer, candidates.records, limit=limit)
-    _refuse_unknown_tokens(asked, encoded)
-    _refuse_silence(name, encoded, candidates.split)
+    tokenizer = asked.tokenizer if isinstance(asked, Served) else causal.load_tokenizer(asked)
+    form = _form(spec.data, [model for model in models if model is not None])
+    encoded = Encodings(tokenizer, candidates.records, form)
+    met = _met(tokenizer, encoded, asked)
+    _refuse_silence(name, met, candidates.split)
     if source is not None and base is not None:
-        _compare_tokenizers(source, base, tokenizer, candidates.records, encoded)
-    chosen, left_out = _attacks(spec, has_base=base is not None)
-    control = encode(tokenizer, candidates.control, limit=limit)
-    members = tuple(
-        one for one, inside in zip(encoded, candidates.split.member, strict=True) if inside
+        sources.compare_tokenizers(source.name, base, encoded)
+    attacks, left_out = threat.chosen(spec, _means(source, base, candidates))
+    known = (candidates.known_non_members, candidates.known_members)
+    shots, member_shots = (encode(tokenizer, side, form) for side in known)
+    return Target(
+        name,
+        source,
+        base,
+        spec.targets[name].recipe,
+        Encodings(tokenizer, _training(spec.targets[name], candidates), form),
+        encoded,
+        fingerprint(tokenizer),
+        shots,
+        member_shots,
+        met,
+        attacks,
+        left_out,
+        _as_met(met, candidates.records, form),
     )
-    training = {"members": members, "control": control, None: ()}[target.trained_on]
-    return Target(name, source, base, target.recipe, training, encoded, chosen, left_out)
 
 
-def _refuse_unknown_tokens(asked: Source, encoded: Sequence[Encoded]) -> None:
-    """A tokenizer that is not the model's own may name tokens that the model does not have."""
-    size = causal.vocabulary_size(asked)
-    highest = max((int(one.ids.max()) for one in encoded if len(one.ids)), default=0)
+def _means(source: Source | Served | None, base: Source | None, candidates: Candidates) -> Means:
+    """What the attacker has to go by."""
+    given = (
+        base is not None,
+        len(candidates.known_non_members) > 0,
+        len(candidates.known_members) > 0,
+    )
+    if isinstance(source, Served):
+        return Means(source.access, *given, source.gives)
+    return Means("weights", *given)
+
+
+def _form(data: Data, models: Sequence[Source | Served]) -> Form:
+    """How records become tokens: no longer than any of the models can attend to."""
+    lengths = [
+        model.context if isinstance(model, Served) else causal.context_length(model)
+        for model in models
+    ]
+    limit = min([data.max_tokens, *(length for length in lengths if length is not None)])
+    return Form(limit, data.packed, data.long)
+
+
+def _training(target: TargetSpec, candidates: Candidates) -> Records:
+    """The records that the target is to be trained on here; members that are known are members."""
+    if target.trained_on == "control":
+        return candidates.control
+    if target.trained_on is None:
+        return Records.of([])
+    inside = candidates.records.take(np.flatnonzero(candidates.split.member))
+    return inside + candidates.known_members
+
+
+def _met(tokenizer: Any, encoded: Encodings, asked: Source | Served) -> Met:
+    """Lengths of all candidates, in one pass.
+
+    Raises:
+        ModelError: the tokenizer names tokens that the model does not have.
+    """
+    rows, highest = [], 0
+    for one in encoded:
+        rows.append((len(one.ids), one.scored.sum(), one.truncated, lossy(tokenizer, one)))
+        highest = max(highest, int(one.ids.max(initial=0)))
+    size = None if isinstance(asked, Served) else causal.vocabulary_size(asked)
     if size is not None and highest >= size:
         raise ModelError(
             f"{asked.name}: its tokenizer gives token {highest}, but the model knows only {size}; "
             "put the model's own tokenizer into its folder"
         )
+    tokens, scored, truncated, damaged = np.array(rows, dtype=np.int64).T
+    return Met(tokens, scored, truncated.astype(bool), damaged.astype(bool))
 
 
-def _refuse_silence(name: str, encoded: Sequence[Encoded], split: Split) -> None:
+def _refuse_silence(name: str, met: Met, split: Split) -> None:
     """A side without a token to score leaves nothing to compare."""
-    speaks = np.array([one.scored.any() for one in encoded])
     for side, chosen in (("members", split.member), ("non-members", ~split.member)):
-        if not speaks[chosen].any():
+        if not met.scored[chosen].any():
             raise DataError(
                 f"targets.{name}: no record of the {side} has a token to score; give longer texts, "
                 "or chats in which the assistant speaks"
             )
 
 
-def _compare_tokenizers(
-    source: Source,
-    base: Source,
-    tokenizer: Any,
-    records: Sequence[Record],
-    encoded: Sequence[Encoded],
-) -> None:
-    """Token by token comparison needs one tokenizer; refuse a base that cuts texts otherwise."""
-    other = causal.load_tokenizer(base)
-    other.chat_template = tokenizer.chat_template  # the base meets chats as the target does
-    for record, mine in zip(records[:COMPARED], encoded, strict=False):
-        (theirs,) = encode(other, [record], limit=max(1, len(mine.ids)))
-        if not np.array_equal(mine.ids, theirs.ids):
-            raise ModelError(
-                f"{base.name}: its tokenizer cuts {record.id} into other tokens than that of "
-                f"{source.name}; name the base that the target was fine-tuned from"
-            )
-
-
-def _attacks(spec: Spec, *, has_base: bool) -> tuple[tuple[Attack, ...], dict[str, str]]:
-    """The attacks to run, and why each other one of the families cannot."""
-    asked = _asked(spec)
-    unable = (
-        [] if has_base else [a for a in asked if any(q.whose == "base" for q in queried(a.needs))]
+def _as_met(met: Met, records: Records, form: Form) -> tuple[Finding, ...]:
+    """What the candidates' token sequences tell a reader to beware of."""
+    short, damaged = (
+        [record.id for record in records.take(np.flatnonzero(marks))]
+        for marks in (met.scored < FEWEST_TOKENS, met.lossy)
     )
-    why = "it compares with the base model; name it with --base"
-    if unable and spec.attacks.run is not None:
-        raise SpecError(f"attack {unable[0].name!r} cannot run: {why}, or leave the attack out")
-    chosen = tuple(attack for attack in asked if attack not in unable)
-    return chosen, {attack.name: why for attack in unable}
-
-
-def _findings(spec: Spec, candidates: Candidates, targets: Sequence[Target]) -> tuple[Finding, ...]:
-    """What the data alone tell a reader to beware of."""
-    ids = [record.id for record in candidates.records]
-    copies: list[str] = []
-    for side in (candidates.split.member, ~candidates.split.member):
-        own = [candidates.records[i] for i in np.flatnonzero(side)]
-        copies += [own[i].id for i in texts.duplicates(own)]
-    encoded = targets[0].candidates
-    short = [ids[i] for i, one in enumerate(encoded) if one.scored.sum() < FEWEST_TOKENS]
-    cut = sum(one.truncated for one in encoded)
+    cut = int(met.truncated.sum())
     found = (
-        checks.duplicates(copies),
         checks.near_empty(short, FEWEST_TOKENS),
-        *(
-            checks.resolution(fpr, int((~candidates.split.member).sum()))
-            for fpr in spec.evaluation.fpr
-        ),
-        checks.truncated(cut, len(ids), max((len(one.ids) for one in encoded), default=0)),
+        checks.truncated(cut, len(records), form.limit),
+        checks.lossy(damaged),
     )
     return tuple(finding for finding in found if finding is not None)
 
 
-def options_of(attack: Attack, spec: Spec) -> dict[str, Any]:
-    """The attack's options as this audit sets them, under its short or its full name.
-
-    Raises:
-        SpecError: an option that the attack does not have, or a value that it cannot take.
-    """
-    given = {
-        option: value
-        for name in (attack.name, attack.key)
-        for option, value in spec.attacks.options.get(name, {}).items()
-    }
-    return {**attack.options, **{o: _value(attack, o, value) for o, value in given.items()}}
-
-
-def _value(attack: Attack, option: str, value: Any) -> Any:
-    where = f"attacks.options.{attack.name}"
-    if option not in attack.options:
-        raise SpecError(f"{where}: {unknown('option', option, attack.options)}")
-    kind = signature(attack.score, eval_str=True).parameters[option].annotation
-    if kind is Parameter.empty:
-        return value
-    try:
-        return TypeAdapter(kind).validate_python(value, strict=True)
-    except ValidationError as error:
-        said = error.errors()[0]["msg"]
-        raise SpecError(f"{where}.{option}: {said} (got {value!r}); mend it there") from None
+def _findings(spec: Spec, candidates: Candidates) -> tuple[Finding, ...]:
+    """What the data alone tell a reader to beware of."""
+    copies: list[str] = []
+    for side in (candidates.split.member, ~candidates.split.member):
+        own = candidates.records.take(np.flatnonzero(side))
+        copies += [own[i].id for i in texts.duplicates(own)]
+    outsiders = int((~candidates.split.member).sum())
+    found = (
+        checks.duplicates(copies),
+        *(checks.resolution(fpr, outsiders) for fpr in spec.evaluation.fpr),
+    )
+    return tuple(finding for finding in found if finding is not None)

@@ -7,7 +7,8 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
-from nonmember.data.texts import Record, normalised
+from nonmember.data.records import Record, Records
+from nonmember.data.texts import normalised
 from nonmember.errors import DataError
 
 SHORTEST, LONGEST = 300, 3_000
@@ -15,7 +16,7 @@ BEGINNING = 200
 SKIPPED_FOLDERS = {"site-packages", "dist-packages", "test", "tests", "idle_test"}
 
 
-def python_functions() -> tuple[Record, ...]:
+def python_functions() -> Records:
     """Functions of the running Python's standard library, 300 to 3,000 characters each.
 
     Dedented source from ``def`` on, methods included, tests left out, ordered by file and
@@ -25,8 +26,14 @@ def python_functions() -> tuple[Record, ...]:
         DataError: this Python came without the source of its library.
     """
     root = Path(sysconfig.get_path("stdlib"))
+    records = Records.of(_different(root))
+    if not records:
+        raise DataError(f"{root}: holds no Python source; use a Python that has it, or own records")
+    return records
+
+
+def _different(root: Path) -> Iterator[Record]:
     seen: set[str] = set()
-    records = []
     for file in _modules(root):
         for line, name, text in _functions(root / file):
             # Audits read only a text's beginning, so functions that begin alike are one
@@ -34,10 +41,7 @@ def python_functions() -> tuple[Record, ...]:
             beginning = normalised(text)[:BEGINNING]
             if SHORTEST <= len(text) <= LONGEST and beginning not in seen:
                 seen.add(beginning)
-                records.append(Record(f"{file}:{line} {name}", text))
-    if not records:
-        raise DataError(f"{root}: holds no Python source; use a Python that has it, or own records")
-    return tuple(records)
+                yield Record(f"{file}:{line} {name}", text)
 
 
 def _modules(root: Path) -> list[str]:

@@ -27,47 +27,54 @@ DAMAGE = (
 )
 LONGEST_CSV_VALUE = 2**31 - 1
 
+ROWS_AT_ONCE = 1024  # of a Parquet file: what is held in memory
+
 T = TypeVar("T")
+Fields: TypeAlias = tuple[str, ...]
+USUAL: tuple[Fields, ...] = (("messages",), ("prompt", "completion"), ("text",))
 PLAIN_NAME = re.compile(r"[\w .-]{1,40}")
 """What may be said of a field's name: longer or stranger ones may be a record's text."""
 
 
 class Row(NamedTuple):
-    """One record as its file has it. ``line`` counts from 1: lines of text, else rows."""
+    """One record as its file has it. ``line`` counts from 1: lines of text, else rows.
+
+    ``values`` has one field, or `prompt` and `completion`.
+    """
 
     line: int
-    field: str
-    value: object
+    values: dict[str, object]
     group: object
 
 
 class Wanted(NamedTuple):
-    """The fields asked for. A missing ``field`` stands for `messages`, else `text`."""
+    """The fields asked for. A missing ``field`` stands for the first of ``USUAL``."""
 
     field: str | None
     group: str | None
 
-    def among(self, names: Collection[str], where: str) -> str:
-        """The field to read of those that ``where`` has; DataError if it lacks one asked for."""
-        field = self.field
-        if field is None:
-            field = "messages" if "messages" in names else "text"
-        for option, name in (("field", field), ("group", self.group)):
+    def among(self, names: Collection[str], where: str) -> Fields:
+        """The fields to read of those that ``where`` has; DataError if it lacks one asked for."""
+        if self.field is not None:
+            fields: Fields = (self.field,)
+        else:
+            fields = next((own for own in USUAL if set(own) <= set(names)), USUAL[-1])
+        for option, name in (*(("field", field) for field in fields), ("group", self.group)):
             if name is not None and name not in names:
                 raise DataError(f"{where}: {_lacking(option, name, names)}")
-        return field
+        return fields
 
-    def columns(self, field: str) -> list[str]:
-        """The columns to load: ``field``, and the group's if that was asked for."""
-        return [field] if self.group is None or self.group == field else [field, self.group]
+    def columns(self, fields: Fields) -> list[str]:
+        """The columns to load: ``fields``, and the group's if that was asked for."""
+        return list(dict.fromkeys(fields if self.group is None else (*fields, self.group)))
 
-    def row(self, line: int, field: str, record: Mapping[str, object]) -> Row:
+    def row(self, line: int, fields: Fields, record: Mapping[str, object]) -> Row:
         """What was asked for of a record that has it."""
         group = None if self.group is None else record[self.group]
-        return Row(line, field, record[field], group)
+        return Row(line, {field: record[field] for field in fields}, group)
 
 
-Named: TypeAlias = Iterator[tuple[str, Any]]  # the field to read, and an Arrow batch that has it
+Named: TypeAlias = Iterator[tuple[Fields, Any]]  # what to read, and an Arrow batch that has it
 
 
 def rows(path: Path, wanted: Wanted) -> Iterator[Row]:
@@ -147,8 +154,7 @@ def _jsonl(path: Path, wanted: Wanted) -> Iterator[Row]:
         values = parse(line, where, "put one JSON object on each line")
         if not isinstance(values, dict):
             raise DataError(f"{where}: the line is {kind(values)}; put a JSON object on each line")
-        field = wanted.among(values.keys(), where)
-        yield wanted.row(number, field, values)
+        yield wanted.row(number, wanted.among(values.keys(), where), values)
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
@@ -173,36 +179,26 @@ def _opened(path: Path) -> io.BufferedIOBase:
 
 
 def _csv(path: Path, wanted: Wanted) -> Iterator[Row]:
-    table = _csv_table(path)
-    if not table:
+    table = _csv_rows(path)
+    first, names = next(table, (1, []))
+    if not names:
         return
-    (first, names), *body = table
     if len(set(names)) < len(names):
         twice = [place for place, name in enumerate(names, 1) if name in names[: place - 1]]
         raise DataError(f"{path}:{first}: column {twice[0]} repeats another's name; rename it")
-    field = wanted.among(names, f"{path}:{first}")
-    for line, values in body:
+    fields = wanted.among(names, f"{path}:{first}")
+    for line, values in table:
         if len(values) != len(names):
             count = f"{len(values)} values under {len(names)} column names"
             raise DataError(f"{path}:{line}: {count}; quote values that hold a comma")
-        yield wanted.row(line, field, dict(zip(names, values, strict=True)))
-
-
-def _csv_table(path: Path) -> list[tuple[int, list[str]]]:
-    # Python's limit of 131,072 characters a value is the whole process's: it is lifted only
-    # while the file is parsed, which is why a CSV file is not streamed.
-    limit = csv.field_size_limit(LONGEST_CSV_VALUE)
-    try:
-        return list(_csv_rows(path))
-    finally:
-        csv.field_size_limit(limit)
+        yield wanted.row(line, fields, dict(zip(names, values, strict=True)))
 
 
 def _csv_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
     reader = csv.reader((line for _, line in _lines(path)), strict=True)
     first = 1
     try:
-        for values in reader:
+        while (values := _unlimited(reader)) is not None:
             if values:
                 yield first, values
             first = reader.line_num + 1
@@ -211,15 +207,25 @@ def _csv_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
         raise DataError(f"{path}:{first}: not CSV ({error}); {remedy}") from error
 
 
+def _unlimited(reader: Iterator[list[str]]) -> list[str] | None:
+    # Python's limit of 131,072 characters a value is the whole process's: it is lifted only
+    # while a row is parsed.
+    limit = csv.field_size_limit(LONGEST_CSV_VALUE)
+    try:
+        return next(reader, None)
+    finally:
+        csv.field_size_limit(limit)
+
+
 def _parquet(path: Path, wanted: Wanted) -> Iterator[Row]:
     yield from _batch_rows(_parquet_batches(path, wanted), wanted)
 
 
 def _parquet_batches(path: Path, wanted: Wanted) -> Named:
     with pq.ParquetFile(path) as file:
-        field = _column(file.schema_arrow.names, wanted, path)
-        for batch in file.iter_batches(columns=wanted.columns(field)):
-            yield field, batch
+        fields = _columns(file.schema_arrow.names, wanted, path)
+        for batch in file.iter_batches(ROWS_AT_ONCE, columns=wanted.columns(fields)):
+            yield fields, batch
 
 
 def _saved_dataset(path: Path, wanted: Wanted) -> Iterator[Row]:
@@ -233,9 +239,9 @@ def _saved_batches(folder: Path, wanted: Wanted) -> Named:
 
 def _arrow_batches(file: Path, wanted: Wanted) -> Named:
     with pa.memory_map(str(file)) as source, pa.ipc.open_stream(source) as stream:
-        field = _column(stream.schema.names, wanted, file)
+        fields = _columns(stream.schema.names, wanted, file)
         for batch in stream:
-            yield field, batch
+            yield fields, batch
 
 
 def _shards(folder: Path) -> list[Path]:
@@ -258,21 +264,21 @@ def _shards(folder: Path) -> list[Path]:
         raise DataError(f"{state}: does not list its _data_files; {remedy}") from error
 
 
-def _column(names: list[str], wanted: Wanted, path: Path) -> str:
-    field = wanted.among(names, str(path))
-    for name in wanted.columns(field):
+def _columns(names: list[str], wanted: Wanted, path: Path) -> Fields:
+    fields = wanted.among(names, str(path))
+    for name in wanted.columns(fields):
         if names.count(name) > 1:
             raise DataError(f"{path}: two columns are named {name!r}; rename one of them")
-    return field
+    return fields
 
 
 def _batch_rows(batches: Named, wanted: Wanted) -> Iterator[Row]:
     before = 0
-    for field, batch in batches:
-        columns = batch.select(wanted.columns(field))
+    for fields, batch in batches:
+        columns = batch.select(wanted.columns(fields))
         columns.validate(full=True)  # offsets of a damaged file may point outside its memory
         for row, record in enumerate(columns.to_pylist(), before + 1):
-            yield wanted.row(row, field, record)
+            yield wanted.row(row, fields, record)
         before += len(columns)
 
 

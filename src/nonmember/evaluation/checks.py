@@ -135,3 +135,50 @@ def resolution(fpr: float, non_members: int) -> Finding | None:
 def failed(name: str, why: str) -> Finding:
     """E110: an attack that was to run gave no figure."""
     return Finding("E110", "error", f"{name} gave no figure: {why}")
+
+
+def lossy(ids: Sequence[str]) -> Finding | None:
+    """E111: texts that the tokenizer does not give back as they were."""
+    if not ids:
+        return None
+    return Finding(
+        "E111",
+        "warning",
+        f"the tokenizer does not give back {len(ids)} texts as they were (unknown characters, or "
+        "text that it normalises); what it loses was neither trained on nor scored",
+        tuple(ids),
+    )
+
+
+def unanswered(ids: Sequence[str]) -> Finding | None:
+    """E112: records for which the model's answer was no number."""
+    if not ids:
+        return None
+    return Finding(
+        "E112",
+        "warning",
+        f"the model answered NaN for {len(ids)} records, which no attack on it could score; that "
+        "is no sign of safety: its weights are damaged, or need --precision float32",
+        tuple(ids),
+    )
+
+
+def impossible(tokens: int) -> Finding | None:
+    """E113: tokens of probability 0, whose log-probability was cut off."""
+    if not tokens:
+        return None
+    return Finding(
+        "E113",
+        "note",
+        f"{tokens} tokens have probability 0 under the model; each counts as -10,000 nats",
+    )
+
+
+def set_left_out(why: str) -> Finding:
+    """E114: dataset inference gave no figure."""
+    return Finding("E114", "note", f"the set as a whole was not tested: {why}")
+
+
+def persons_left_out(why: str) -> Finding:
+    """E115: records come in groups, but persons gave no figure."""
+    return Finding("E115", "note", f"persons were not told apart: {why}")

@@ -27,6 +27,7 @@ from nonmember.types import Groups, Member, Scores
 
 SIGNIFICANT_BITS = 31
 CELLS_AT_ONCE = 2_000_000
+POINTS = 2_000  # of a curve that is kept: more would not be seen
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class TprAtFpr:
 
 @dataclass(frozen=True)
 class Curve:
-    """The ROC curve, one point per distinct score, from (0, 0) to (1, 1)."""
+    """The ROC curve from (0, 0) to (1, 1), a point per distinct score, or ``POINTS`` of them."""
 
     fpr: tuple[float, ...]
     tpr: tuple[float, ...]
@@ -113,11 +114,16 @@ def tally(scores: Scores, member: Member, weights: Float[np.ndarray, "b n"] | No
 
 
 def curve(scores: Scores, member: Member) -> Curve:
-    """The ROC curve of ``scores``."""
+    """The ROC curve of ``scores``; of a long one, points spread evenly and evenly in log rank."""
     counts = tally(scores, member)
     rates = (np.cumsum(side[0]) / side.sum() for side in (counts.non_members, counts.members))
-    fpr, tpr = (tuple(np.concatenate([[0.0], rate]).tolist()) for rate in rates)
-    return Curve(fpr, tpr)
+    fpr, tpr = (np.concatenate([[0.0], rate]) for rate in rates)
+    last = len(fpr) - 1
+    kept = np.arange(last + 1)
+    if last >= POINTS:
+        evenly = np.linspace(0, last, POINTS // 2)
+        kept = np.unique(np.concatenate([evenly, np.geomspace(1, last, POINTS // 2)]).astype(int))
+    return Curve(tuple(fpr[kept].tolist()), tuple(tpr[kept].tolist()))
 
 
 @dataclass(frozen=True)

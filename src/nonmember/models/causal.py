@@ -1,16 +1,19 @@
 """Causal language models from local files: folders, adapters with their base, GGUF."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from nonmember.errors import ModelError, SpecError
-from nonmember.models import folder, gguf
+from nonmember.models import folder, generate, gguf, memory
+from nonmember.models.memory import Past
+from nonmember.models.protocols import Watch
 from nonmember.models.source import Source
 
 PROBE = 8  # positions on which the split model is compared with the whole one
@@ -75,10 +78,27 @@ class CausalModel:
         """Width of the output distribution."""
         return int(_causal(self.network).get_output_embeddings().weight.shape[0])
 
-    def hidden(self, ids: Tensor) -> Tensor:
-        """Last hidden states (b t d) of ids (b t); padding on the right is not seen."""
+    @property
+    def context(self) -> int | None:
+        """The most positions the model can attend to, if its configuration says."""
+        config = _causal(self.network).config
+        return getattr(config, "max_position_embeddings", getattr(config, "n_positions", None))
+
+    def hidden(self, ids: Tensor, *, past: Past | None = None) -> Tensor:
+        """Last hidden states (b t d) of ids (b t), which follow ``past``.
+
+        Padding on the right is not seen.
+        """
         with self._adapters():
+            if past is not None:
+                return memory.after(_causal(self.network).base_model, ids, past)
             return hidden_states(self.network, ids)
+
+    @torch.inference_mode()
+    def remember(self, ids: Tensor) -> Past:
+        """A prefix (t,) read once, for ``hidden`` of any batch that follows it."""
+        with self._adapters():
+            return memory.remember(_causal(self.network).base_model, ids)
 
     def logits(self, hidden: Tensor, *, out: Tensor | None = None) -> Tensor:
         """Logits (p v) of hidden states (p d), in float32, after the model's own scale and cap."""
@@ -91,13 +111,43 @@ class CausalModel:
         bias = inner.get_output_embeddings().bias
         return _scaled(logits if bias is None else logits.add_(bias.detach()), inner.config)
 
+    def sample(
+        self,
+        prompts: Sequence[np.ndarray],
+        *,
+        most: Sequence[int],
+        temperature: float,
+        top_k: int,
+        seed: int,
+        watch: Watch | None = None,
+    ) -> list[np.ndarray]:
+        """Ids written after each prompt, at most so many and no more than its context holds.
+
+        The token that ends a text is cut off; temperature 0 takes the likeliest each time.
+
+        Raises:
+            ModelError: a prompt that is empty or as long as the context, or NaN from the model.
+        """
+        body = _causal(self.network).base_model
+        ends = self._ends()
+        writer = generate.Writer(body, self.logits, ends, self.context, temperature, top_k)
+        with self._adapters():
+            return generate.write(writer, prompts, most, seed=seed, watch=watch)
+
+    def _ends(self) -> tuple[int, ...]:
+        """The tokens that end a text, by the tokenizer and by the model's own habit."""
+        habit = getattr(_causal(self.network), "generation_config", None)
+        told = (getattr(self.tokenizer, "eos_token_id", None), getattr(habit, "eos_token_id", None))
+        listed = (one if isinstance(one, list) else [one] for one in told)
+        return tuple({token for one in listed for token in one if token is not None})
+
     def _adapters(self) -> Any:
         return nullcontext() if self.adapted else self.network.disable_adapter()
 
 
 def hidden_states(network: Any, ids: Tensor) -> Tensor:
     """Last hidden states (b t d) of right-padded ids (b t), adapters included."""
-    return _causal(network).base_model(input_ids=ids, use_cache=False).last_hidden_state
+    return memory.read(_causal(network).base_model, ids)
 
 
 def output_logits(network: Any, hidden: Tensor) -> Tensor:

@@ -1,9 +1,17 @@
 """All that the rest of the library may assume of a model."""
 
-from typing import Protocol, runtime_checkable
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol, runtime_checkable
 
+import numpy as np
 import torch
 from torch import Tensor
+
+from nonmember.models.text import Encoded
+from nonmember.types import Access
+
+Watch = Callable[[int], None]
+"""Told the tokens done after each pass over a model."""
 
 
 @runtime_checkable
@@ -23,8 +31,65 @@ class LanguageModel(Protocol):
     def vocabulary(self) -> int:
         """Width of the output distribution, padded rows included."""
 
-    def hidden(self, ids: Tensor) -> Tensor:
-        """Last hidden states (b t d) of right-padded token ids (b t)."""
+    @property
+    def context(self) -> int | None:
+        """The most positions it can attend to, if it says."""
+
+    @property
+    def tokenizer(self) -> Any:
+        """What turns text into its token ids."""
+
+    def hidden(self, ids: Tensor, *, past: Any = None) -> Tensor:
+        """Last hidden states (b t d) of right-padded token ids (b t), which follow ``past``."""
+
+    def remember(self, ids: Tensor) -> Any:
+        """What a prefix (t,) leaves to attend to: the ``past`` of any batch that follows it."""
 
     def logits(self, hidden: Tensor, *, out: Tensor | None = None) -> Tensor:
         """Next-token logits (p v), float32, of hidden states (p d); written to ``out`` if given."""
+
+    def sample(
+        self,
+        prompts: Sequence[np.ndarray],
+        *,
+        most: Sequence[int],
+        temperature: float,
+        top_k: int,
+        seed: int,
+        watch: Watch | None = None,
+    ) -> list[np.ndarray]:
+        """Ids that it writes after each prompt, at most so many; the end token is cut off."""
+
+
+@runtime_checkable
+class Remote(Protocol):
+    """A causal language model that only answers, such as an endpoint on the internet."""
+
+    @property
+    def tokenizer(self) -> Any:
+        """What turns text into its token ids."""
+
+    @property
+    def context(self) -> int | None:
+        """The most tokens that it can be asked about at once, if it says."""
+
+    @property
+    def access(self) -> Access:
+        """The most that it answers."""
+
+    def statistics(
+        self, encoded: Sequence[Encoded], *, watch: Watch | None = None
+    ) -> Mapping[str, np.ndarray]:
+        """Those of the token statistics that it answers, (n t), NaN past the last scored token."""
+
+    def sample(
+        self,
+        prompts: Sequence[np.ndarray],
+        *,
+        most: Sequence[int],
+        temperature: float,
+        top_k: int,
+        seed: int,
+        watch: Watch | None = None,
+    ) -> list[np.ndarray]:
+        """Ids that it writes after each prompt, at most so many; the end token is cut off."""

@@ -22,6 +22,7 @@ FILTERS = {
     "chosen_percent": words.chosen_percent,
     "excerpt": words.excerpt,
     "moment": words.moment,
+    "p_value": words.p_value,
     "percent": words.percent,
     "plain": words.plain,
     "rate": words.rate,

@@ -42,6 +42,11 @@ def three_digits(value: float) -> str:
     return "0.000" if digits == "-0.000" else digits.replace("-", "\N{MINUS SIGN}")
 
 
+def p_value(p: float) -> str:
+    """A p-value as ``p = 0.012``; below 0.001 no digits are claimed."""
+    return "p < 0.001" if p < 0.001 else f"p = {p:.2g}"
+
+
 def auc(interval: Interval) -> str:
     """An AUC in a sentence: ``0.987 (0.972 to 0.994)``."""
     return f"{interval.value:.3f} ({interval.low:.3f} to {interval.high:.3f})"

@@ -1,15 +1,16 @@
 """What can be asked of a model. Whatever queries a model is a signal, not an attack.
 
 A signal's name says what it is; a prefix says of whom: ``base_`` of the public model the
-target was fine-tuned from, ``known_`` of records whose membership the attacker knows.
+target was fine-tuned from, ``self_`` of a reference tuned on what the target writes,
+``known_`` of records whose membership the attacker knows, ``pop_`` of known non-members.
 """
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import entry_points
-from inspect import signature
-from typing import Literal, TypeVar
+from inspect import Parameter, signature
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 
@@ -18,20 +19,35 @@ from nonmember.signals.derive import DERIVED
 from nonmember.types import ACCESS, Access
 
 F = TypeVar("F", bound=Callable[..., Mapping[str, np.ndarray]])
-Whose = Literal["target", "base"]
+Whose = Literal["target", "base", "self"]
+Of = Literal["candidates", "known", "population"]
+
+INPUTS = ("model", "encoded", "shots", "member_shots")
+"""What an audit can hand to an extractor: whom to ask, about what, and known records."""
+
+FACTS = ("texts", "token_ids", "token_frequency", "token_embedding", "features", "member")
+"""Known without asking the target; ``member`` of known records only."""
+
+RECORDS: dict[str, Of] = {"known_": "known", "pop_": "population"}
+MODELS: dict[str, Whose] = {"base_": "base", "self_": "self"}
 
 
 @dataclass(frozen=True)
 class Signal:
-    """One pass over a model. ``provides`` names its arrays and the access each one needs.
+    """One way to ask a model. ``provides`` names its arrays and the access each one needs.
 
-    ``version`` is part of every cached array's address: bump it when the numbers change.
+    ``queries`` is how many texts are put to the model per record: a number, or the option
+    that says so. ``version`` is part of every cached array's address: bump it when the
+    numbers change.
     """
 
     name: str
     extract: Callable[..., Mapping[str, np.ndarray]]
     provides: Mapping[str, Access]
+    queries: int | str
     version: int
+    inputs: tuple[str, ...]
+    options: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -40,32 +56,61 @@ class Question:
 
     name: str
     whose: Whose
-    known: bool
+    of: Of
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The full names of what the signal is derived from; none if it is asked or known."""
+        if self.name not in DERIVED:
+            return ()
+        return tuple(self._named(need) for need in signature(DERIVED[self.name]).parameters)
+
+    def _named(self, need: str) -> str:
+        """``need`` of the same records and model; what is known without asking is of no model."""
+        records = next((p for p, of in RECORDS.items() if of == self.of), "")
+        model = next((p for p, whose in MODELS.items() if whose == self.whose), "")
+        return records + ("" if need in FACTS else model) + need
 
 
 SIGNALS: dict[str, Signal] = {}
-PREFIXES = ("known_", "base_")
-FACTS = ("texts", "member")
-"""Known without asking anyone: what the candidates are, and (of known records only) the truth."""
 
 
-def signal(*, provides: Mapping[str, Access], version: int = 1) -> Callable[[F], F]:
+def signal(
+    *, provides: Mapping[str, Access], queries: int | str = 1, version: int = 1
+) -> Callable[[F], F]:
     """Register an extractor under its own name.
 
-    It takes a model, encoded records and a keyword ``watch``, which it tells the tokens done
-    after each pass, and returns the arrays it ``provides``, each of shape (n t), right-padded
-    with NaN.
+    Its positional parameters are a model, encoded records and further ``INPUTS``; its
+    keyword-only ones are its options, and ``watch``, which it tells the tokens done after
+    each pass. It returns the arrays it ``provides``, the first axis the n records, padded on
+    the right with NaN.
 
     Raises:
         SpecError: its name, or that of an array, is taken or begins as if it said whose it
-            is; or it takes no ``watch``.
+            is; it takes no ``watch``, asks for an input that there is not, or says of its
+            queries what is no option.
     """
 
     def register(fn: F) -> F:
         _refuse_taken(fn.__name__, provides)
-        if "watch" not in signature(fn).parameters:
+        parameters = signature(fn).parameters.values()
+        inputs = tuple(p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD)
+        options = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
+        if "watch" not in options:
             raise SpecError(f"signal {fn.__name__!r}: takes no watch; add the keyword watch=None")
-        SIGNALS[fn.__name__] = Signal(fn.__name__, fn, dict(provides), version)
+        del options["watch"]
+        for name in (name for name in inputs if name not in INPUTS):
+            raise SpecError(f"signal {fn.__name__!r}: {unknown('input', name, INPUTS)}")
+        if Parameter.empty in options.values() or (
+            isinstance(queries, str) and queries not in options
+        ):
+            raise SpecError(
+                f"signal {fn.__name__!r}: an option has no default, or queries={queries!r} is none "
+                "of its options; give every option a default"
+            )
+        SIGNALS[fn.__name__] = Signal(
+            fn.__name__, fn, dict(provides), queries, version, inputs, options
+        )
         return fn
 
     return register
@@ -79,7 +124,7 @@ def _refuse_taken(name: str, arrays: Iterable[str]) -> None:
     for other in SIGNALS.values():
         taken |= dict.fromkeys(other.provides, f"is already provided by {other.name!r}")
     for array in arrays:
-        if array in taken or array.startswith(PREFIXES):
+        if array in taken or array.startswith((*RECORDS, *MODELS)):
             reason = taken.get(array, "says whose it is, which is for whoever asks")
             raise SpecError(f"signal {array!r} {reason}; rename yours")
 
@@ -96,17 +141,17 @@ def ask(name: str) -> Question:
     Raises:
         SpecError: no such signal; the message names the closest.
     """
-    known = name.startswith("known_")
-    rest = name.removeprefix("known_")
-    whose: Whose = "base" if rest.startswith("base_") else "target"
-    rest = rest.removeprefix("base_")
+    records = next((prefix for prefix in RECORDS if name.startswith(prefix)), "")
+    rest = name.removeprefix(records)
+    model = next((prefix for prefix in MODELS if rest.startswith(prefix)), "")
+    rest = rest.removeprefix(model)
     every = {*DERIVED, *(array for s in SIGNALS.values() for array in s.provides)}
-    if whose == "target":
-        every.update(FACTS if known else ("texts",))
+    if not model:
+        every.update(FACTS if records == "known_" else FACTS[:-1])
     if rest not in every:
         prefix = name.removesuffix(rest)
         raise SpecError(unknown("signal", name, (prefix + array for array in every)))
-    return Question(rest, whose, known)
+    return Question(rest, MODELS.get(model, "target"), RECORDS.get(records, "candidates"))
 
 
 def extractor(name: str) -> Signal:
@@ -114,17 +159,28 @@ def extractor(name: str) -> Signal:
     return next(signal for signal in SIGNALS.values() if name in signal.provides)
 
 
+def facts(names: Iterable[str]) -> set[str]:
+    """What these signals come down to that is known without asking."""
+    questions = [ask(name) for name in names]
+    below = [facts(question.needs) for question in questions]
+    return {question.name for question in questions if question.name in FACTS}.union(*below)
+
+
 def queried(names: Iterable[str]) -> set[Question]:
     """The questions to models that these signals come down to."""
     found: set[Question] = set()
     for name in names:
         question = ask(name)
-        if question.name in DERIVED:
-            prefix = name.removesuffix(question.name)
-            found |= queried(prefix + need for need in signature(DERIVED[question.name]).parameters)
+        if question.needs:
+            found |= queried(question.needs)
         elif question.name not in FACTS:
             found.add(question)
     return found
+
+
+def passes(names: Iterable[str]) -> set[tuple[Whose, str]]:
+    """Which models these signals ask, and by which extractors."""
+    return {(question.whose, extractor(question.name).name) for question in queried(names)}
 
 
 def access(names: Iterable[str]) -> Access:
@@ -134,3 +190,19 @@ def access(names: Iterable[str]) -> Access:
         if question.whose == "target":
             needed.append(extractor(question.name).provides[question.name])
     return max(needed, key=ACCESS.index)
+
+
+def queries(names: Iterable[str], options: Mapping[str, Mapping[str, Any]]) -> int:
+    """How many texts an attacker who needs these signals puts to the target per record.
+
+    Args:
+        names: the signals.
+        options: of extractors, by their names; defaults hold where none are given.
+    """
+    total = 0
+    for whose, name in passes(names):
+        said = SIGNALS[name].queries
+        if whose == "target":
+            given = {**SIGNALS[name].options, **options.get(name, {})}
+            total += said if isinstance(said, int) else int(given[said])
+    return total

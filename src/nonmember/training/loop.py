@@ -7,9 +7,9 @@ weights: at usual learning rates most updates of a bfloat16 weight round to noth
 import json
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.linalg import vector_norm
 
 from nonmember.errors import DataError, ModelError
-from nonmember.models.text import Encoded
+from nonmember.models.text import Encoded, windows
 from nonmember.seeds import derive, generator
 from nonmember.training.recipe import Recipe
 
@@ -37,16 +37,22 @@ class Batch:
     records: tuple[int, ...]
 
 
-def batches(records: int, recipe: Recipe, *, seed: int) -> tuple[Batch, ...]:
-    """Every update of a run in order: each epoch visits each record once, shuffled anew."""
-    planned = []
-    for epoch in range(recipe.epochs):
-        order = generator(seed, "order", epoch).permutation(records).tolist()
-        planned += [
-            Batch(epoch, tuple(order[start : start + recipe.batch_size]))
-            for start in range(0, records, recipe.batch_size)
-        ]
-    return tuple(planned)
+def batches(records: int, recipe: Recipe, *, seed: int, done: int = 0) -> Iterator[Batch]:
+    """The updates of a run in order: each epoch visits each record once, shuffled anew.
+
+    ``done`` of them are left out.
+    """
+    for step in range(done, updates(records, recipe)):
+        epoch, place = divmod(step, updates(records, recipe) // recipe.epochs)
+        if step == done or place == 0:
+            order = generator(seed, "order", epoch).permutation(records)
+        start = place * recipe.batch_size
+        yield Batch(epoch, tuple(order[start : start + recipe.batch_size].tolist()))
+
+
+def updates(records: int, recipe: Recipe) -> int:
+    """How many updates a run has."""
+    return recipe.epochs * -(-records // recipe.batch_size)
 
 
 def fit(
@@ -65,14 +71,16 @@ def fit(
     Args:
         network: what is trained; frozen weights stay as they are.
         loss: its loss on some records.
-        encoded: the training records.
+        encoded: the training records; each is asked for when its turn comes, and one over the
+            limit of a forward pass is trained on in its ``windows``.
         recipe: the settings.
         seed: of the order of records and of dropout.
         scratch: where the checkpoints of this run, and of no other, go; a run that finds one
             there goes on from it, and ends with the numbers it would have had without the
             interruption. A damaged one is passed over: the run starts anew.
         checkpoint_seconds: least time between two checkpoints.
-        watch: told the tokens done after each update, and first of all those of a checkpoint.
+        watch: told the records' tokens done after each update, and first of all those of a
+            checkpoint.
 
     Returns:
         The mean training loss of each epoch, nats per token.
@@ -83,27 +91,38 @@ def fit(
     """
     if not any(one.scored.any() for one in encoded):
         raise DataError("training: no record has a token to train on; give longer texts")
-    plan = batches(len(encoded), recipe, seed=seed)
-    tokens = [sum(len(encoded[i].ids) for i in batch.records) for batch in plan]
     state = _begin(network, recipe)
-    done, sums = _resume(state, scratch, recipe.epochs)
-    if watch is not None and done:
-        watch(sum(tokens[:done]))
-    saved = time.monotonic()
+    progress = _resume(state, scratch, recipe.epochs)
+    if watch is not None and progress.done:
+        watch(progress.tokens)
+    saved, last = time.monotonic(), updates(len(encoded), recipe)
     network.train()
-    for step, batch in enumerate(plan[done:], start=done):
+    for batch in batches(len(encoded), recipe, seed=seed, done=progress.done):
+        chosen = [encoded[i] for i in batch.records]
         with torch.random.fork_rng():
-            torch.manual_seed(derive(seed, "dropout", step))
-            chosen = [encoded[i] for i in batch.records]
-            sums[batch.epoch] += _update(state, loss, chosen, recipe, 1 - step / len(plan))
+            torch.manual_seed(derive(seed, "dropout", progress.done))
+            left = 1 - progress.done / last
+            progress.sums[batch.epoch] += _update(state, loss, chosen, recipe, left)
+        tokens = sum(len(one.ids) for one in chosen)
+        progress = replace(progress, done=progress.done + 1, tokens=progress.tokens + tokens)
         if watch is not None:
-            watch(tokens[step])
+            watch(tokens)
         if scratch is not None and time.monotonic() - saved >= checkpoint_seconds:
-            _checkpoint(state, scratch, step + 1, sums)
+            _checkpoint(state, scratch, progress)
             saved = time.monotonic()
     _end(state)
     network.eval()
+    sums = progress.sums
     return tuple((sums[:, 0] / np.maximum(sums[:, 1], 1)).tolist())
+
+
+@dataclass(frozen=True)
+class _Progress:
+    """Updates and tokens done, and per epoch the summed loss and the tokens it sums over."""
+
+    done: int
+    tokens: int
+    sums: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -130,12 +149,13 @@ def _update(
     state: _State, loss: Loss, chosen: Sequence[Encoded], recipe: Recipe, left: float
 ) -> np.ndarray:
     """One step of AdamW on the mean loss per token; returns (summed loss, tokens)."""
-    tokens = sum(int(one.scored.sum()) for one in chosen)
+    pieces = [piece for one in chosen for piece in windows(one) if piece.scored.any()]
+    tokens = sum(int(piece.scored.sum()) for piece in pieces)
     if not tokens:
         return np.zeros(2)
     total = 0.0
-    for start in range(0, len(chosen), recipe.micro_batch):
-        part, count = loss(chosen[start : start + recipe.micro_batch])
+    for start in range(0, len(pieces), recipe.micro_batch):
+        part, count = loss(pieces[start : start + recipe.micro_batch])
         if count:
             torch.autograd.backward(part / tokens)
             total += float(part.detach())
@@ -177,13 +197,14 @@ def _end(state: _State) -> None:
     state.optimiser.state.clear()
 
 
-def _checkpoint(state: _State, scratch: Path, done: int, sums: np.ndarray) -> None:
+def _checkpoint(state: _State, scratch: Path, progress: _Progress) -> None:
     tensors: dict[str, Tensor] = {}
     for i, master in enumerate(state.masters):
         tensors[f"weight.{i}"] = master.detach()
         for name, value in state.optimiser.state[master].items():
             tensors[f"{name}.{i}"] = value
-    about = {"done": str(done), "sums": json.dumps(sums.tolist())}
+    facts = {"done": progress.done, "tokens": progress.tokens, "sums": progress.sums.tolist()}
+    about = {name: json.dumps(value) for name, value in facts.items()}
     scratch.mkdir(parents=True, exist_ok=True)
     part = scratch / f"checkpoint.{os.getpid()}"
     save_file({k: v.clone() if v.dim() == 0 else v for k, v in tensors.items()}, part, about)
@@ -191,14 +212,14 @@ def _checkpoint(state: _State, scratch: Path, done: int, sums: np.ndarray) -> No
 
 
 @torch.no_grad()
-def _resume(state: _State, scratch: Path | None, epochs: int) -> tuple[int, np.ndarray]:
-    """Updates already done and their losses per epoch; (0, zeros) without a checkpoint."""
+def _resume(state: _State, scratch: Path | None, epochs: int) -> _Progress:
+    """What is already done: nothing without a checkpoint."""
     stored: Any = None
     if scratch is not None:
         with suppress(FileNotFoundError, SafetensorError):
             stored = safe_open(scratch / "checkpoint.safetensors", "pt")
     if stored is None:
-        return 0, np.zeros((epochs, 2))
+        return _Progress(0, 0, np.zeros((epochs, 2)))
     names = set(stored.keys())
     for i, (parameter, master) in enumerate(zip(state.parameters, state.masters, strict=True)):
         master.copy_(stored.get_tensor(f"weight.{i}"))
@@ -208,5 +229,5 @@ def _resume(state: _State, scratch: Path | None, epochs: int) -> tuple[int, np.n
             for name in ("step", "exp_avg", "exp_avg_sq")
             if f"{name}.{i}" in names
         }
-    about = stored.metadata()
-    return int(about["done"]), np.array(json.loads(about["sums"]))
+    about = {name: json.loads(value) for name, value in stored.metadata().items()}
+    return _Progress(about["done"], about["tokens"], np.array(about["sums"]))

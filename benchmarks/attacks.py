@@ -1,0 +1,133 @@
+"""Every attack against one leaky model: what it needs, what it finds, and what asking took.
+
+    python benchmarks/attacks.py
+
+The demo's fine-tuned model on the demo's quick data, with records that the attacker knows.
+Nothing is reused. Prints a Markdown table and writes benchmarks/results/attacks.json.
+"""
+
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from machine import keep
+
+from nonmember import verbs
+from nonmember.audit import threat
+from nonmember.audit.plan import Job, Plan, Query, Train, Write, plan
+from nonmember.audit.records import AttackResult, Results
+from nonmember.audit.spec import Spec
+from nonmember.audit.subject import Subject, inspect
+from nonmember.console import progress
+from nonmember.evaluation.intervals import Interval
+from nonmember.signals.catalogue import passes
+
+KNOWN, QUERIES = 12, 64
+COLUMNS = ("attack", "access", "queries", "AUC", "TPR at 1 % FPR", "seconds of asking")
+
+
+def spec() -> Spec:
+    """The quick demo's leaky model alone; as many evaluated records, and known ones besides."""
+    values = verbs.demo_spec(quick=True).model_dump()
+    take, evaluation = values["data"]["take"], values["evaluation"]
+    values["data"]["known"] = KNOWN
+    values["data"]["take"] = {
+        **take,
+        "members": take["members"] + KNOWN,
+        "non_members": take["non_members"] + KNOWN,
+        "control": 0,
+    }
+    values["targets"] = {"leaky": values["targets"]["leaky"]}
+    values["attacks"]["queries"] = QUERIES
+    values["evaluation"] = {**evaluation, "fpr": (0.01,), "redraws": 0}
+    return verbs.as_spec(values)
+
+
+def row(one: AttackResult, seconds: float) -> dict[str, Any]:
+    """What is kept of one attack."""
+    return {
+        "access": one.access,
+        "queries": one.queries,
+        "members": one.members,
+        "non-members": one.non_members,
+        "auc": _ends(one.auc),
+        "tpr": {str(rate.fpr): _ends(rate.tpr) for rate in one.tpr},
+        "seconds of asking": round(seconds, 1),
+    }
+
+
+def _ends(one: Interval) -> list[float]:
+    return [round(end, 4) for end in (one.low, one.value, one.high)]
+
+
+def asking(subject: Subject, todo: Plan, results: Results) -> dict[str, float]:
+    """Seconds of all passes over models that each attack needs, as if it were alone.
+
+    With what prepares the self-prompted reference, but without training the target.
+    """
+    seconds = {job["address"]: job["seconds"] for job in results.provenance["jobs"].values()}
+    jobs = {job.address: job for job in todo.jobs}
+    (target,) = subject.targets
+    found = {}
+    for attack in target.attacks:
+        asked = passes(threat.needs_of(attack, target.attacks))
+        spent = {job for one in asked for job in _needed(todo, target.name, one, jobs)}
+        found[attack.name] = sum(seconds[address] for address in spent)
+    return found
+
+
+def _needed(
+    todo: Plan, target: str, asked: tuple[Any, str], jobs: Mapping[str, Job]
+) -> Iterator[str]:
+    """Addresses of the jobs behind one pass: the queries, and what made the model they ask."""
+    whose, signal = asked
+    for address in todo.answers[target, whose, signal]:
+        yield address
+        query = jobs[address]
+        if whose == "self" and isinstance(query, Query) and isinstance(query.model, Train):
+            yield query.model.address
+            if isinstance(query.model.encoded, Write):
+                yield query.model.encoded.address
+
+
+def markdown(rows: Mapping[str, Mapping[str, Any]]) -> str:
+    """The table, strongest attack first."""
+    lines = [COLUMNS, tuple("---" for _ in COLUMNS)]
+    for name, one in sorted(rows.items(), key=lambda pair: -pair[1]["auc"][1]):
+        rate = next((_shown(ends) for ends in one["tpr"].values()), "-")
+        cells = (f"`{name}`", one["access"], one["queries"], _shown(one["auc"]), rate)
+        lines.append((*map(str, cells), f"{one['seconds of asking']:.1f}"))
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _shown(ends: list[float]) -> str:
+    low, value, high = ends
+    return f"{value:.2f} ({low:.2f} to {high:.2f})"
+
+
+def main() -> None:
+    """Audit, and keep the table with the machine's description."""
+    asked = spec()
+    with tempfile.TemporaryDirectory() as folder:
+        results = verbs.audit_spec(
+            asked, Path(folder, "run"), store=Path(folder, "store"), observe=progress
+        )
+    subject = inspect(asked)
+    seconds = asking(subject, plan(subject), results)
+    (target,) = results.targets
+    rows = {one.name: row(one, seconds[one.name]) for one in target.attacks}
+    found = {
+        "target": target.description,
+        "seed": asked.seed,
+        "data": dict(results.data),
+        "resamples": asked.evaluation.resamples,
+        "attacks": rows,
+        "left out": subject.targets[0].left_out,
+    }
+    keep("attacks", target.name, found)
+    print(markdown(rows))
+
+
+if __name__ == "__main__":
+    main()

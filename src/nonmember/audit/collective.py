@@ -1,0 +1,102 @@
+"""What many records show together: of the whole set of them, and of persons with several."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from nonmember.attacks.registry import Attack
+from nonmember.audit.answers import Answers
+from nonmember.audit.records import AttackResult, PersonsResult, SetResult
+from nonmember.audit.spec import Spec
+from nonmember.audit.subject import Subject
+from nonmember.audit.threat import featured
+from nonmember.data.split import Split
+from nonmember.errors import UnresolvableError
+from nonmember.evaluation import checks
+from nonmember.evaluation.checks import Finding
+from nonmember.evaluation.persons import persons
+from nonmember.evaluation.sets import dataset_inference
+from nonmember.seeds import derive
+from nonmember.types import Scores
+
+PERSONS_BY = ("reference_difference", "loss")
+"""Whose scores are put together to persons': the first that ran, chosen beforehand."""
+
+
+@dataclass(frozen=True)
+class Collective:
+    """What was found of the set and of persons; a finding where one gave no figure."""
+
+    as_a_set: SetResult | None
+    persons: PersonsResult | None
+    findings: tuple[Finding, ...]
+
+
+def found(
+    known: Answers,
+    attacks: Sequence[AttackResult],
+    scores: Mapping[str, Scores],
+    subject: Subject,
+) -> Collective:
+    """Dataset inference, and persons where some have more than one record.
+
+    Args:
+        known: about the target.
+        attacks: their results, which tell whether the sides differ by themselves.
+        scores: of all candidates, by attack.
+        subject: the audit.
+    """
+    split, spec = subject.candidates.split, subject.spec
+    biased = any(one.blind and one.auc.excludes(0.5) for one in attacks)
+    whole, unable = _of_set(featured(known.target.attacks), scores, split, spec, biased=biased)
+    persons, few = _of_persons(scores, split, spec)
+    findings = tuple(one for one in (unable, few) if one is not None)
+    return Collective(whole, persons, findings)
+
+
+def _of_set(
+    attacks: Sequence[Attack],
+    scores: Mapping[str, Scores],
+    split: Split,
+    spec: Spec,
+    *,
+    biased: bool,
+) -> tuple[SetResult | None, Finding | None]:
+    """Dataset inference: the members as the suspect set, from the scores of the attacks."""
+    columns = [scores[one.name] for one in attacks]
+    seed = derive(spec.seed, "dataset inference")
+    try:
+        tested = dataset_inference(
+            np.stack(columns, axis=1),
+            split.member,
+            split.group,
+            level=spec.evaluation.level,
+            seed=seed,
+        )
+    except UnresolvableError as error:
+        return None, checks.set_left_out(str(error))
+    concluded = None if biased else tested.p <= tested.significance
+    return SetResult(tested, concluded, tuple(one.name for one in attacks)), None
+
+
+def _of_persons(
+    scores: Mapping[str, Scores], split: Split, spec: Spec
+) -> tuple[PersonsResult | None, Finding | None]:
+    """How well persons are told apart, where some have more than one record."""
+    name = next((one for one in PERSONS_BY if one in scores), None)
+    if name is None or len(np.unique(split.group)) == len(split.group):
+        return None, None
+    try:
+        told = persons(
+            scores[name],
+            split.member,
+            split.group,
+            level=spec.evaluation.level,
+            times=spec.evaluation.resamples,
+            seed=derive(spec.seed, "persons"),
+        )
+    except UnresolvableError as error:
+        return None, checks.persons_left_out(str(error))
+    counts = (told.members, told.non_members)
+    return PersonsResult(name, told.aggregate, told.auc, *counts, told.records), None

@@ -1,0 +1,153 @@
+"""Who attacks: which attacks an attacker with this access, knowledge and budget can run."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from nonmember import attacks as _registered  # noqa: F401  (fills the registry)
+from nonmember.attacks.registry import Attack, Family, get, of_families
+from nonmember.audit import options
+from nonmember.audit.spec import Spec
+from nonmember.errors import SpecError
+from nonmember.models import embedding
+from nonmember.signals import altered as _altered  # noqa: F401  (these fill the catalogue)
+from nonmember.signals import conditioned as _conditioned  # noqa: F401
+from nonmember.signals import repeated as _repeated  # noqa: F401
+from nonmember.signals import sampled as _sampled  # noqa: F401
+from nonmember.signals.catalogue import (
+    SIGNALS,
+    access,
+    facts,
+    load_plugins,
+    passes,
+    queried,
+    queries,
+)
+from nonmember.signals.language import STATISTICS
+from nonmember.types import ACCESS, Access
+
+load_plugins()
+FAMILIES: tuple[Family, ...] = ("language", "blind")
+
+
+@dataclass(frozen=True)
+class Means:
+    """What an attacker has: how the target answers, its base, and known records.
+
+    ``gives`` are the only arrays that the target answers; None: all of its access.
+    """
+
+    access: Access
+    base: bool
+    non_members: bool
+    members: bool
+    gives: frozenset[str] | None = None
+
+
+def asked(spec: Spec) -> list[Attack]:
+    """The attacks that the spec names; all of the families, if it names none."""
+    return [get(name, FAMILIES) for name in spec.attacks.run or of_families(FAMILIES)]
+
+
+def check(spec: Spec) -> None:
+    """Unknown attacks, signals and options fail before any file is opened.
+
+    Raises:
+        SpecError: naming what there is not.
+    """
+    wanted = asked(spec)
+    if all(attack.family == "blind" for attack in wanted):
+        raise SpecError(
+            "attacks.run: no attack on the model; add one, see `nonmember list attacks`"
+        )
+    for name in spec.attacks.options:
+        if get(name, FAMILIES) not in wanted:
+            raise SpecError(f"attacks.options.{name}: the attack is not among those that run")
+    for attack in wanted:
+        options.of_attack(attack, spec)
+    options.check_signals(spec)
+
+
+def featured(attacks: Iterable[Attack]) -> list[Attack]:
+    """The attacks whose scores an ensemble combines."""
+    return [one for one in attacks if one.rowwise and one.family != "blind"]
+
+
+def needs_of(attack: Attack, among: Sequence[Attack]) -> tuple[str, ...]:
+    """The signals an attack needs; of one that combines others, theirs too."""
+    if "features" not in facts(attack.needs):
+        return attack.needs
+    return (*attack.needs, *(need for one in featured(among) for need in one.needs))
+
+
+def chosen(spec: Spec, means: Means) -> tuple[tuple[Attack, ...], dict[str, str]]:
+    """The attacks to run, and why each other one of the families does not.
+
+    Raises:
+        SpecError: an attack that the spec names cannot run.
+    """
+    wanted, left_out = asked(spec), dict[str, str]()
+    for attack in sorted(wanted, key=lambda one: not one.rowwise):  # ensembles know theirs
+        able = [one for one in wanted if one.name not in left_out]
+        why = _lacking(needs_of(attack, able), spec, means)
+        if not why and spec.attacks.run is None:
+            why = _over_budget(needs_of(attack, able), spec)
+        if not why and "features" in facts(attack.needs) and len(featured(able)) < 2:
+            why = "it combines others, and fewer than two run"
+        if why and spec.attacks.run is not None:
+            raise SpecError(f"attack {attack.name!r} cannot run: {why}, or leave the attack out")
+        if why:
+            left_out[attack.name] = why
+    return tuple(one for one in wanted if one.name not in left_out), left_out
+
+
+def _lacking(needs: Sequence[str], spec: Spec, means: Means) -> str | None:
+    """What an attacker with these means lacks for these signals."""
+    asking = passes(needs)
+    inputs = {name for _, signal in asking for name in SIGNALS[signal].inputs}
+    models = {whose for whose, _ in asking}
+    allowed = min(means.access, spec.attacks.access, key=ACCESS.index)
+    needed = access(needs)
+    aside = "that the attacker knows; set some aside with --known"
+    mute = ", ".join(sorted(_unanswered(needs, means)))
+    reasons = {
+        "it compares with the base model; name it with --base": (
+            not means.base and not models.isdisjoint({"base", "self"})
+        ),
+        f"it needs non-members {aside}": (
+            not means.non_members and ("shots" in inputs or "self" in models)
+        ),
+        f"it needs members {aside}": not means.members and "member_shots" in inputs,
+        f"it compares tokens by their meaning; {embedding.INSTALL}": (
+            "token_embedding" in facts(needs) and not embedding.installed()
+        ),
+        f"it needs {needed}, and the attacker has {allowed}": (
+            ACCESS.index(needed) > ACCESS.index(allowed)
+        ),
+        f"it needs {mute}, which the endpoint does not answer": bool(mute),
+    }
+    return next((reason for reason, holds in reasons.items() if holds), None)
+
+
+def _unanswered(needs: Sequence[str], means: Means) -> set[str]:
+    """Statistics of the target's tokens that it does not give."""
+    if means.gives is None:
+        return set()
+    asked = {q.name for q in queried(needs) if q.whose == "target"}
+    return {name for name in asked & set(STATISTICS) if name not in means.gives}
+
+
+def _over_budget(needs: Sequence[str], spec: Spec) -> str | None:
+    count = queries(needs, spec.signals.options)
+    if count <= spec.attacks.queries:
+        return None
+    return f"it puts {count} texts to the model per record; allow it with --queries {count}"
+
+
+def query_count(attack: Attack, among: Sequence[Attack], spec: Spec) -> int:
+    """Texts that the attack puts to the target per record."""
+    return queries(needs_of(attack, among), spec.signals.options)
+
+
+def access_of(attack: Attack, among: Sequence[Attack]) -> Access:
+    """The least access to the target that the attack needs."""
+    return access(needs_of(attack, among))

@@ -1,0 +1,82 @@
+"""A chat as its model meets it: one string, and where in it the assistant speaks."""
+
+import re
+from itertools import groupby
+from typing import Any, NamedTuple, TypeAlias
+
+from nonmember.data.records import Message
+from nonmember.errors import DataError, ModelError
+
+MARKED = re.compile(r"\{%-?\s*generation\s*-?%\}")
+
+Spans: TypeAlias = tuple[tuple[int, int], ...]
+
+
+class Rendered(NamedTuple):
+    """A chat as one string, and where in it the assistant speaks.
+
+    ``marks`` are the tokens that the template itself marks as the assistant's, if it marks
+    any; else each answer goes from its header to the end of the turn, closing mark included.
+    """
+
+    string: str
+    spans: Spans
+    marks: tuple[bool, ...] | None
+
+
+def render(tokenizer: Any, where: str, messages: tuple[Message, ...]) -> Rendered:
+    """The chat as the tokenizer's chat template has it.
+
+    Raises:
+        DataError: a chat that the chat template cannot hold.
+        ModelError: the tokenizer has no chat template.
+    """
+    if not getattr(tokenizer, "chat_template", None):
+        raise ModelError(
+            f"{where}: a chat, but the model's tokenizer has no chat template; give texts"
+        )
+    try:
+        whole = _prefix(tokenizer, messages, len(messages))
+        if MARKED.search(tokenizer.get_chat_template()):
+            return Rendered(whole, *_marked(tokenizer, messages))
+        answers = [
+            (_prefix(tokenizer, messages, i, prompt=True), _prefix(tokenizer, messages, i + 1))
+            for i, message in enumerate(messages)
+            if message.role == "assistant"
+        ]
+    except Exception as error:
+        raise DataError(
+            f"{where}: the chat template refuses this chat ({error}); mend its roles"
+        ) from None
+    if not all(whole.startswith(before) and whole.startswith(after) for before, after in answers):
+        raise DataError(
+            f"{where}: the chat template rewrites earlier turns, so that the trained tokens cannot "
+            "be told; give chats of one exchange"
+        )
+    return Rendered(whole, tuple((len(before), len(after)) for before, after in answers), None)
+
+
+def _marked(tokenizer: Any, messages: tuple[Message, ...]) -> tuple[Spans, tuple[bool, ...]]:
+    """Where the runs of tokens stand that the template marks, and these marks."""
+    found = tokenizer.apply_chat_template(
+        [message._asdict() for message in messages],
+        return_dict=True,
+        return_assistant_tokens_mask=True,
+        tokenizer_kwargs={"return_offsets_mapping": True, "verbose": False},
+    )
+    tokens = zip(found["assistant_masks"], found["offset_mapping"], strict=True)
+    runs = [list(run) for marked, run in groupby(tokens, key=lambda token: token[0]) if marked]
+    spans = tuple((run[0][1][0], run[-1][1][1]) for run in runs)
+    return spans, tuple(map(bool, found["assistant_masks"]))
+
+
+def _prefix(
+    tokenizer: Any, messages: tuple[Message, ...], count: int, *, prompt: bool = False
+) -> str:
+    """The first ``count`` turns as one string, the header of an answer after them if ``prompt``."""
+    if count == 0:  # templates refuse it; the header that stands after a turn stands before it too
+        turn, longer = (_prefix(tokenizer, messages, 1, prompt=more) for more in (False, True))
+        header = longer.removeprefix(turn)
+        return turn[: turn.find(header) + len(header)] if header in turn else ""
+    turns = [message._asdict() for message in messages[:count]]
+    return str(tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=prompt))

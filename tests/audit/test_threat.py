@@ -1,0 +1,118 @@
+"""Exactly the attacks run that such an attacker can run, and each other one says why not."""
+
+from typing import Any
+
+import pytest
+
+from nonmember.attacks.registry import Attack, of_families
+from nonmember.audit import spec, threat
+from nonmember.audit.threat import FAMILIES, Means
+from nonmember.errors import SpecError
+from nonmember.signals.catalogue import queries
+from nonmember.types import ACCESS, Access
+
+EVERY = list(of_families(FAMILIES).values())
+ALL = Means("weights", base=True, non_members=True, members=True)
+
+
+def asked(**attacks: Any) -> spec.Spec:
+    values = {
+        "data": {"members": "a", "non_members": "b"},
+        "targets": {"m": {"model": "x", "base": "y"}},
+        "attacks": {"queries": 1000, **attacks},
+    }
+    return spec.parse(values, "test")
+
+
+def names(attacks: tuple[Attack, ...]) -> set[str]:
+    return {one.name for one in attacks}
+
+
+def test_with_all_means_every_attack_runs() -> None:
+    attacks, left_out = threat.chosen(asked(), ALL)
+    assert names(attacks) == {one.name for one in EVERY} and not left_out
+
+
+@pytest.mark.parametrize("level", ACCESS)
+def test_an_attacker_runs_exactly_what_the_access_allows(level: Access) -> None:
+    attacks, left_out = threat.chosen(asked(access=level), ALL)
+    allowed = {
+        one.name
+        for one in EVERY
+        if "features" not in one.needs
+        and ACCESS.index(threat.access_of(one, EVERY)) <= ACCESS.index(level)
+    }
+    assert names(attacks) - {"ensemble"} == allowed
+    assert names(attacks) | left_out.keys() == {one.name for one in EVERY}
+    for one in attacks:
+        assert ACCESS.index(threat.access_of(one, attacks)) <= ACCESS.index(level)
+    for name in left_out.keys() - {"ensemble"}:
+        assert f"the attacker has {level}" in left_out[name]
+
+
+def test_a_target_that_answers_little_bounds_the_attacker() -> None:
+    means = Means("label", base=True, non_members=True, members=True)
+    assert names(threat.chosen(asked(), means)[0]) == names(
+        threat.chosen(asked(access="label"), ALL)[0]
+    )
+
+
+def test_an_ensemble_needs_what_the_attacks_it_combines_need() -> None:
+    (ensemble,) = (one for one in EVERY if one.name == "ensemble")
+    few = [one for one in EVERY if one.name in ("loss", "hit_rate", "ensemble")]
+    assert threat.access_of(ensemble, few) == "logprobs"
+    assert threat.access_of(ensemble, EVERY) == "dist"
+    assert threat.query_count(ensemble, few, asked()) == 1
+    alone = asked(run=["loss", "ensemble"])
+    with pytest.raises(SpecError, match="it combines others, and fewer than two run"):
+        threat.chosen(alone, ALL)
+
+
+@pytest.mark.parametrize(
+    ("means", "name", "why"),
+    [
+        (Means("weights", False, True, True), "wbc", "name it with --base"),
+        (Means("weights", False, True, True), "spv_mia", "name it with --base"),
+        (Means("weights", True, False, True), "recall", "non-members that the attacker knows"),
+        (Means("weights", True, False, True), "spv_mia", "non-members that the attacker knows"),
+        (Means("weights", True, True, False), "con_recall", "members that the attacker knows"),
+    ],
+)
+def test_what_an_attacker_lacks_is_said(means: Means, name: str, why: str) -> None:
+    assert why in threat.chosen(asked(), means)[1][name]
+    with pytest.raises(SpecError, match=f"attack '{name}' cannot run: .*{why}"):
+        threat.chosen(asked(run=[name, "loss"]), means)
+
+
+def test_attacks_over_the_budget_are_left_out_unless_they_are_named() -> None:
+    attacks, left_out = threat.chosen(asked(queries=2), ALL)
+    for one in attacks:
+        assert threat.query_count(one, attacks, asked()) <= 2
+    assert (
+        "it puts 26 texts to the model per record; allow it with --queries 26"
+        in (left_out["neighbourhood"])
+    )
+    named, _ = threat.chosen(asked(queries=2, run=["neighbourhood"]), ALL)
+    assert names(named) == {"neighbourhood"}
+
+
+def test_the_budget_follows_the_options() -> None:
+    needs = ("token_logprobs", "aug_neighbours_token_logprobs")
+    assert queries(needs, {}) == 26
+    assert queries(needs, {"neighbours": {"copies": 3}}) == 4
+    assert queries(("token_logprobs", "base_token_logprobs", "zlib_length"), {}) == 1
+    assert queries(("texts", "known_texts"), {}) == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"neighbors": {}}, "no extractor 'neighbors'; did you mean neighbours"),
+        ({"swaps": {"copys": 3}}, "signals.options.swaps: no option 'copys'; did you mean copies"),
+        ({"swaps": {"copies": 0}}, "signals.options.swaps.copies: "),
+    ],
+)
+def test_wrong_options_of_extractors_are_refused(options: dict[str, Any], said: str) -> None:
+    values = asked().model_dump() | {"signals": {"options": options}}
+    with pytest.raises(SpecError, match=said):
+        threat.check(spec.parse(values, "test"))
