@@ -15,13 +15,15 @@ from machine import keep
 
 from nonmember import verbs
 from nonmember.audit import threat
-from nonmember.audit.plan import Job, Plan, Query, Train, Write, plan
-from nonmember.audit.records import AttackResult, Results
+from nonmember.audit.jobs import Job, Query, Train, Write
+from nonmember.audit.plan import Plan, plan
+from nonmember.audit.records import AttackResult
 from nonmember.audit.spec import Spec
 from nonmember.audit.subject import Subject, inspect
 from nonmember.console import progress
 from nonmember.evaluation.intervals import Interval
 from nonmember.signals.catalogue import passes
+from nonmember.signals.store import Store
 
 KNOWN, QUERIES = 12, 64
 COLUMNS = ("attack", "access", "queries", "AUC", "TPR at 1 % FPR", "seconds of asking")
@@ -61,17 +63,17 @@ def _ends(one: Interval) -> list[float]:
     return [round(end, 4) for end in (one.low, one.value, one.high)]
 
 
-def asking(subject: Subject, todo: Plan, results: Results) -> dict[str, float]:
+def asking(subject: Subject, todo: Plan, store: Store) -> dict[str, float]:
     """Seconds of all passes over models that each attack needs, as if it were alone.
 
     With what prepares the self-prompted reference, but without training the target.
     """
-    seconds = {job["address"]: job["seconds"] for job in results.provenance["jobs"].values()}
+    seconds = {job.address: store.provenance(job.address)["seconds"] for job in todo.jobs}
     jobs = {job.address: job for job in todo.jobs}
     (target,) = subject.targets
     found = {}
     for attack in target.attacks:
-        asked = passes(threat.needs_of(attack, target.attacks))
+        asked = passes(threat.needs_of(attack, target.attacks, subject.spec))
         spent = {job for one in asked for job in _needed(todo, target.name, one, jobs)}
         found[attack.name] = sum(seconds[address] for address in spent)
     return found
@@ -110,11 +112,10 @@ def main() -> None:
     """Audit, and keep the table with the machine's description."""
     asked = spec()
     with tempfile.TemporaryDirectory() as folder:
-        results = verbs.audit_spec(
-            asked, Path(folder, "run"), store=Path(folder, "store"), observe=progress
-        )
-    subject = inspect(asked)
-    seconds = asking(subject, plan(subject), results)
+        store = Path(folder, "store")
+        results = verbs.audit_spec(asked, Path(folder, "run"), store=store, observe=progress)
+        subject = inspect(asked)
+        seconds = asking(subject, plan(subject), Store(store))
     (target,) = results.targets
     rows = {one.name: row(one, seconds[one.name]) for one in target.attacks}
     found = {

@@ -50,7 +50,7 @@ def measure() -> dict[str, Any]:
     batches = _batches(texts, model)
     ways = {
         "bare": lambda: _bare(model, batches, _float32_head(model)),
-        "statistics": lambda: token_statistics(model, texts, batch_tokens=BATCH_TOKENS),
+        "statistics": lambda: token_statistics(model, texts),
         "bare, weights' format": lambda: _bare(model, batches, _own_head(model)),
     }
     _bare(model, batches[:1], _float32_head(model))  # the first pass of a process is slower

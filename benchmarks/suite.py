@@ -32,7 +32,8 @@ from nonmember.signals.language import token_statistics
 
 TOKENS, VOCABULARY = 256, 49_152
 RECORDS, SHARD, SCORING_REPETITIONS, SCORING_SECONDS = 10_000, 256, 3, 10
-TEXTS, CHECKED_TEXTS, REPETITIONS, TIMES_FASTER = 16, 4, 3, 10
+LOADS = ((64, 64), (16, 256))  # texts, and tokens of each
+CHECKED_TEXTS, REPETITIONS, TIMES_FASTER = 4, 5, 10
 MOVED = 0.02  # of a weight's size: how far the base's weights are from the target's
 ALIKE = 0.02  # of a score's spread over texts: how far two ways may differ in float32
 LONG_TEXTS, LONG_TOKENS, EXTRA_GIGABYTES = 16, 512, 1.0
@@ -126,7 +127,19 @@ def toolkit() -> dict[str, Any]:
     where = causal.placement()
     alike = _compared(*_pair(Placement(where.device, torch.float32)), CHECKED_TEXTS)
     model, base = _pair(where)
-    texts = forward.functions(model.tokenizer, TEXTS, TOKENS)
+    return {
+        **forward.circumstances(model),
+        "attacks": [one.__name__ for one in naive.ATTACKS],
+        "repetitions": REPETITIONS,
+        "target": TIMES_FASTER,
+        **{f"{n} texts of {t} tokens": _raced(model, base, n, t) for n, t in LOADS},
+        "largest difference in float32, in spreads of the score": alike,
+    }
+
+
+def _raced(model: CausalModel, base: CausalModel, count: int, tokens: int) -> dict[str, Any]:
+    """Seconds of each way, in turns, and how much longer than ours the others take."""
+    texts = forward.functions(model.tokenizer, count, tokens)
     ways = {
         "an attack at a time": lambda: straightforward(model, base, texts),
         "a text at a time": lambda: straightforward(model, base, texts, shared=True),
@@ -135,16 +148,9 @@ def toolkit() -> dict[str, Any]:
     ours(model, base, texts[:1])  # the first pass of a process is slower
     seconds = interleaved(ways, REPETITIONS)
     return {
-        **forward.circumstances(model),
-        "texts": TEXTS,
-        "tokens per text": TOKENS,
-        "attacks": [one.__name__ for one in naive.ATTACKS],
-        "repetitions": REPETITIONS,
         "seconds": {name: spread(times) for name, times in seconds.items()},
         "an attack at a time / ours": ratios(seconds["an attack at a time"], seconds["ours"]),
-        "target": TIMES_FASTER,
         "a text at a time / ours": ratios(seconds["a text at a time"], seconds["ours"]),
-        "largest difference in float32, in spreads of the score": alike,
     }
 
 

@@ -43,6 +43,7 @@ MODES = {
     "flaky": "fails, hangs up and answers in turn",
     "slow-429": "asks for a second's patience, twice",
     "stern-429": "asks for an hour's patience",
+    "stuck": "answers four requests, then keeps all others waiting",
     "down": "fails always",
     "html": "a web page",
     "moved": "points to another address",
@@ -246,6 +247,8 @@ class Answering(BaseHTTPRequestHandler):
         try:
             if self.astray(mode) or self.failed(mode, before):
                 return
+            if mode == "stuck" and before >= 4:
+                time.sleep(20)
             if mode == "shuffled":
                 time.sleep(0.05 if before % 2 else 0.0)
             self.reply(200, self.desk.answer(mode, body))

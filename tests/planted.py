@@ -11,7 +11,7 @@ import numpy as np
 
 World = dict[str, Any]
 
-WORDS = np.array([*(f"word{i}" for i in range(40)), *(str(year) for year in range(2005, 2025))])
+WORDS = np.array([*(f"Word{i}" for i in range(40)), *(str(year) for year in range(2005, 2025))])
 YEARS = 20  # the last words: each text begins with one of them
 FEWEST, MOST = 30, 48  # tokens of a text
 COPIES = {"lowercase": 1, "swaps": 5, "neighbours": 4, "spans": 4}

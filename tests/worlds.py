@@ -37,6 +37,7 @@ def language(n: int = 256, *, gap: float = GAP, shifted: bool = False, seed: int
     }
     copies = planted.copies(rng, base, lengths)
     others = {"member": member, "texts": texts, "token_embedding": planted.embedding}
+    others["whole_texts"] = texts
     return {
         **others,
         **_padded(own, lengths),
@@ -88,6 +89,7 @@ def cut(world: World, tokens: int, rows: np.ndarray) -> World:
     found["texts"] = list(world["texts"])
     for row in rows:
         found["texts"][row] = " ".join(world["texts"][row].split()[:tokens])
+    found["whole_texts"] = found["texts"]
     return derived(found, found)
 
 

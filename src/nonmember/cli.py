@@ -108,7 +108,9 @@ def llm(
     queries: Annotated[
         int,
         typer.Option(
-            "--queries", help="Most texts that an attack may put to the model per record."
+            "--queries",
+            help="Most texts that an attack may put to the model per record, where --attack "
+            "names none.",
         ),
     ] = 4,
     known: Annotated[

@@ -13,7 +13,7 @@ from rich.table import Column, Table
 from nonmember.attacks.registry import ATTACKS
 from nonmember.audit import engine
 from nonmember.audit.engine import Watch
-from nonmember.audit.plan import Job
+from nonmember.audit.jobs import Job
 from nonmember.audit.records import AttackResult, Results, TargetResult
 from nonmember.audit.threat import access_of
 from nonmember.evaluation.intervals import Interval

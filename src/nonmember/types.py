@@ -37,7 +37,7 @@ Groups = Int[np.ndarray, "n"]
 """The document or person each candidate belongs to."""
 
 Texts: TypeAlias = Sequence[str]
-"""The candidates as they were scored, after truncation."""
+"""One string per candidate."""
 
 KnownMember = Bool[np.ndarray, "k"]
 KnownTexts: TypeAlias = Sequence[str]

@@ -8,7 +8,8 @@ from typing import Any
 
 from nonmember.audit import engine, records, run
 from nonmember.audit import spec as specs
-from nonmember.audit.plan import Job, plan
+from nonmember.audit.jobs import Job
+from nonmember.audit.plan import plan
 from nonmember.audit.records import Results
 from nonmember.audit.run import Observe, unobserved
 from nonmember.audit.spec import Spec, Take

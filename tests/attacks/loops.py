@@ -58,7 +58,9 @@ def over(one, other):
     return (one + 1e-10) / (other + 1e-10)
 
 
-def lowercase(lp, lowered, *, form="ratio"):
+def lowercase(lp, lowered, text, *, form="ratio"):
+    if tokens(lp) and text == text.lower():
+        return 0.0 if form == "difference" else 1.0
     low, own = -loss(lowered[0]), -loss(lp)
     return low - own if form == "difference" else over(low, own)
 

@@ -9,8 +9,11 @@ import worlds
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 
+from nonmember.attacks import blind as attacks
+from nonmember.attacks import phrases
 from nonmember.attacks.blind import bag_of_words, dates, greedy_ngrams, length
 from nonmember.attacks.language.likelihood import loss
+from nonmember.attacks.registry import ATTACKS
 from nonmember.errors import SpecError
 from nonmember.evaluation.roc import auc
 
@@ -75,13 +78,13 @@ def test_a_word_rarer_than_min_df_does_not_count():
 def test_what_a_model_memorised_is_not_in_its_texts():
     world, others = worlds.language(400), worlds.language(400, seed=1)
     assert auc(loss(world["token_logprobs"]), world["member"]).value > 0.7
-    found = bag_of_words(world["texts"], others["texts"], others["member"])
+    found = bag_of_words(world["whole_texts"], others["whole_texts"], others["member"])
     assert auc(found, world["member"]).value == pytest.approx(0.5, abs=0.1)
 
 
 def test_the_seed_is_the_only_chance():
-    world = worlds.for_needs(["texts"])
-    given = world["texts"], world["known_texts"], world["known_member"]
+    world = worlds.for_needs(["whole_texts"])
+    given = world["whole_texts"], world["known_whole_texts"], world["known_member"]
     np.testing.assert_array_equal(bag_of_words(*given), bag_of_words(*given, seed=0))
     assert (bag_of_words(*given) != bag_of_words(*given, seed=1)).any()
 
@@ -101,18 +104,18 @@ def walked(tree, counts):
 
 
 def test_it_equals_the_loop():
-    world = worlds.for_needs(["texts"], n=60)
-    bags = [words(text) for text in world["known_texts"]]
+    world = worlds.for_needs(["whole_texts"], n=60)
+    bags = [words(text) for text in world["known_whole_texts"]]
     every = sorted({word for bag in bags for word in bag})
     common = [word for word in every if sum(word in bag for bag in bags) >= 0.05 * len(bags)]
     counts = np.array([[bag.count(word) for word in common] for bag in bags])
     forest = RandomForestClassifier(100, max_depth=2, min_samples_leaf=5, random_state=0)
     trees = forest.fit(counts, world["known_member"]).estimators_
     expected = []
-    for text in world["texts"]:
+    for text in world["whole_texts"]:
         counted = [words(text).count(word) for word in common]
         expected.append(np.mean([walked(tree.tree_, counted) for tree in trees]))
-    found = bag_of_words(world["texts"], world["known_texts"], world["known_member"])
+    found = bag_of_words(world["whole_texts"], world["known_whole_texts"], world["known_member"])
     np.testing.assert_allclose(found, expected, rtol=1e-9)
 
 
@@ -146,11 +149,11 @@ def test_known_texts_that_are_empty_say_nothing(blind):
 
 @pytest.mark.parametrize("blind", BLIND)
 def test_a_text_scores_alone_as_among_others(blind):
-    world = worlds.for_needs(["texts"])
-    told = world["known_texts"], world["known_member"]
-    whole = blind(world["texts"], *told)
+    world = worlds.for_needs(["whole_texts"])
+    told = world["known_whole_texts"], world["known_member"]
+    whole = blind(world["whole_texts"], *told)
     for row in (0, 3, 17):
-        assert blind([world["texts"][row]], *told) == pytest.approx(whole[[row]], rel=1e-12)
+        assert blind([world["whole_texts"][row]], *told) == pytest.approx(whole[[row]], rel=1e-12)
 
 
 @pytest.mark.parametrize("sign", [1, -1])
@@ -164,17 +167,17 @@ def test_length_learns_which_way_it_counts(sign):
 
 
 def test_length_equals_the_formula():
-    world = worlds.for_needs(["texts"], n=60)
+    world = worlds.for_needs(["whole_texts"], n=60)
     sizes = [
         np.array([[log(1 + len(t)), log(1 + len(words(t))), log(2)] for t in texts])
-        for texts in (world["known_texts"], world["texts"])
+        for texts in (world["known_whole_texts"], world["whole_texts"])
     ]
     centre, spread = sizes[0].mean(axis=0), sizes[0].std(axis=0)
     spread[2] = 1.0
     told, asked = ((one - centre) / spread for one in sizes)
     fitted = LogisticRegression(C=1e3, solver="newton-cholesky").fit(told, world["known_member"])
     odds = asked @ fitted.coef_[0] + fitted.intercept_[0]
-    found = length(world["texts"], world["known_texts"], world["known_member"])
+    found = length(world["whole_texts"], world["known_whole_texts"], world["known_member"])
     np.testing.assert_allclose(found, 1 / (1 + np.exp(-odds)), rtol=1e-9)
 
 
@@ -216,8 +219,8 @@ def test_dates_find_a_threshold_between_years():
 
 
 def test_dates_are_seeded():
-    world = worlds.for_needs(["texts"])
-    given = world["texts"], world["known_texts"], world["known_member"]
+    world = worlds.for_needs(["whole_texts"])
+    given = world["whole_texts"], world["known_whole_texts"], world["known_member"]
     np.testing.assert_array_equal(dates(*given), dates(*given, seed=0))
     assert (dates(*given) != dates(*given, seed=1)).any()
 
@@ -306,5 +309,70 @@ def test_scripts_without_spaces_have_a_word_a_sign():
 def test_texts_drawn_alike_are_not_told_apart(blind):
     n = 1000
     world, others = worlds.language(2 * n, gap=0.0), worlds.language(2 * n, gap=0.0, seed=1)
-    found = auc(blind(world["texts"], others["texts"], others["member"]), world["member"]).value
+    found = auc(
+        blind(world["whole_texts"], others["whole_texts"], others["member"]), world["member"]
+    ).value
     assert found == pytest.approx(0.5, abs=4 * np.sqrt((2 * n + 1) / (12 * n * n)))
+
+
+@pytest.mark.parametrize("blind", BLIND)
+def test_they_read_all_that_the_model_is_given(blind):
+    """Prompts too: what is scored may be alike on both sides while prompts are not."""
+    needs = ATTACKS[f"blind.{blind.__name__}"].needs
+    assert needs == ("whole_texts", "known_whole_texts", "known_member")
+
+
+def test_of_many_known_texts_some_of_each_side_are_drawn():
+    texts, member = [str(i) for i in range(1_000)], np.arange(1_000) % 10 == 0
+    kept, sides = attacks._some(texts, member, 100, 0)
+    assert (len(kept), sides.sum(), len(set(kept))) == (100, 10, 100)
+    assert [member[int(text)] for text in kept] == sides.tolist()
+    assert [int(text) for text in kept] == sorted(map(int, kept))
+    assert (
+        attacks._some(texts, member, 100, 0)[0] == kept != attacks._some(texts, member, 100, 1)[0]
+    )
+    _, rare = attacks._some(texts, np.arange(1_000) < 1, 100, 0)
+    assert rare.sum() == 1
+    whole, sides = attacks._some(texts, member, 1_000, 0)
+    assert whole is texts and sides is member
+
+
+@pytest.mark.parametrize(("blind", "bound"), [(bag_of_words, "BAGS"), (greedy_ngrams, "PHRASES")])
+def test_more_than_is_learnt_from_is_left_out(blind, bound, monkeypatch):
+    world = worlds.for_needs(["whole_texts"])
+    asked, told = world["whole_texts"], (world["known_whole_texts"], world["known_member"])
+    whole = blind(asked, *told)
+    monkeypatch.setattr(attacks, bound, 256)
+    np.testing.assert_array_equal(blind(asked, *told), whole)
+    monkeypatch.setattr(attacks, bound, 100)
+    found = blind(asked, *told, seed=3)
+    np.testing.assert_array_equal(found, blind(asked, *attacks._some(*told, 100, 3), seed=3))
+    assert (found != whole).any()
+    assert auc(found, world["member"]).value > 0.6
+
+
+def test_words_are_counted_a_block_at_a_time(monkeypatch):
+    world = worlds.for_needs(["whole_texts"])
+    given = world["whole_texts"], world["known_whole_texts"], world["known_member"]
+    whole = bag_of_words(*given)
+    monkeypatch.setattr(attacks, "BLOCK", 100)
+    np.testing.assert_array_equal(bag_of_words(*given), whole)
+
+
+def test_no_texts_have_no_bags():
+    assert bag_of_words([], known("alpha", "beta"), SIDES).shape == (0,)
+
+
+def test_runs_that_texts_have_in_common_by_hand():
+    runs = phrases.common(["a b c", "B c! A", "", "c"], 2, 2.0)
+    found = [runs.words(column) for column in range(runs.held.shape[1])]
+    assert found == [("a",), ("b",), ("c",), ("b", "c")]
+    np.testing.assert_array_equal(
+        runs.held.toarray(), [[1, 1, 1, 1], [1, 1, 1, 1], [0, 0, 0, 0], [0, 0, 1, 0]]
+    )
+
+
+def test_which_text_holds_which_run_by_hand():
+    held = phrases.holding([("a", "b"), ("a",), ("b", "a")], ["A b a b", "", "b. a", "ab"])
+    np.testing.assert_array_equal(held.toarray(), [[1, 1, 1], [0, 0, 0], [0, 1, 1], [0, 0, 0]])
+    assert phrases.holding([], ["a"]).shape == (1, 0)

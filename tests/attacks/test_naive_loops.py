@@ -94,6 +94,7 @@ def signals():
     recall[:2] = nan
     return found | {
         "aug_lowercase_token_logprobs": copies(rng, views=1),
+        "texts": [("A text", "a text", "ÉTÉ", "1 2")[number % 4] for number in range(80)],
         "zlib_length": rng.integers(8, 300, 80),
         "sample_recall": recall,
         "sample_zlib": rng.integers(20, 90, (80, 5)).astype(float),
@@ -117,7 +118,7 @@ def test_it_equals_the_loop(name, options, signals):
 def test_nothing_to_score_scores_nothing(name, rows, width, signals):
     attack = get(name, ["language"])
     given = [
-        signals[need][:rows, ..., :width] if signals[need].ndim > 1 else signals[need][:rows]
+        signals[need][:rows, ..., :width] if np.ndim(signals[need]) > 1 else signals[need][:rows]
         for need in attack.needs
     ]
     for options in CASES[name]:

@@ -56,7 +56,7 @@ def loss_as_a_negated_probability():
 def lowercase_averaged_over_padding():
     logprobs, lowered = padded([-1.0], [-1.0] * 4), padded([-2.0], [-1.5] * 4)
     wrong = np.nan_to_num(lowered).mean(axis=1) / likelihood.loss(logprobs)
-    return likelihood.lowercase(logprobs, lowered[:, None]), wrong
+    return likelihood.lowercase(logprobs, lowered[:, None], ["A", "A b c d"]), wrong
 
 
 def reference_added():

@@ -14,11 +14,13 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+import tiny
+from files import sentences
 
 import nonmember as nm
 from nonmember.attacks.registry import of_families
 from nonmember.audit import engine, plan, records
-from nonmember.audit.plan import Job
+from nonmember.audit.jobs import Job
 from nonmember.audit.records import AttackResult, Results, TargetResult
 from nonmember.audit.threat import FAMILIES
 from nonmember.errors import ModelError, RunError
@@ -86,6 +88,63 @@ def test_every_attack_that_there_is_runs_and_says_what_it_asked(
     assert (asked["loss"], asked["neighbourhood"], asked["spv_mia"]) == (1, 3, 3)
     assert asked["length"] == 0 and asked["con_recall"] == 3
     assert asked["ensemble"] >= max(n for name, n in asked.items() if name != "ensemble")
+
+
+def test_a_learned_attack_alone_gives_its_figure_and_no_set(values: Values, tmp_path: Path) -> None:
+    targets = {"leaky": values()["targets"]["leaky"]}
+    given = values(targets=targets, attacks={"run": ["camia"]})
+    (target,) = nm.audit_spec(given, tmp_path / "run", store=tmp_path / "store").targets
+    assert [one.name for one in target.attacks] == ["camia"] and target.as_a_set is None
+    assert any(f.code == "E114" for f in target.findings)
+
+
+def test_persons_are_told_apart_where_records_have_groups(values: Values, tmp_path: Path) -> None:
+    rows = [{"text": text, "who": f"p{i // 3}"} for i, text in enumerate(sentences(120, seed=6))]
+    path = tmp_path / "grouped.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    data = {**values()["data"], "pool": str(path), "group": "who"}
+    data["take"] = {"members": 36, "non_members": 36}
+    targets = {"leaky": values()["targets"]["leaky"]}
+    given = values(data=data, targets=targets, attacks={"run": ["loss", "reference_difference"]})
+    results = nm.audit_spec(given, tmp_path / "run", store=tmp_path / "store")
+    persons = results.targets[0].persons
+    assert persons is not None and persons.attack == "reference_difference"
+    assert persons.members == persons.non_members == 12 and persons.auc.low > 0.5
+    assert not any(said.startswith("Persons") for said in results.not_covered)
+    unable = {**given, "attacks": {"run": ["min_k"]}}
+    (target,) = nm.audit_spec(unable, tmp_path / "other", store=tmp_path / "store").targets
+    assert target.persons is None and any(f.code == "E115" for f in target.findings)
+
+
+def test_a_base_without_a_chat_template_reads_altered_chats_as_the_target_does(
+    values: Values, tmp_path: Path
+) -> None:
+    base = tiny.llama(tmp_path / "base")
+    model = tiny.llama(tmp_path / "model", seed=4)
+    for file in base.glob("chat_template*"):
+        file.unlink()
+    words = ["The", "big", "dog", "saw", "a", "small", "house", "near", "the", "old", "river"]
+    rng = np.random.default_rng(0)
+    files = {}
+    for name in ("members", "non_members"):
+        files[name] = tmp_path / f"{name}.jsonl"
+        chats = [
+            [
+                {"role": "user", "content": f"say {i}"},
+                {"role": "assistant", "content": " ".join(rng.permutation(words))},
+            ]
+            for i in range(12)
+        ]
+        files[name].write_text("".join(json.dumps({"messages": chat}) + "\n" for chat in chats))
+    given = values(
+        data={**{name: str(path) for name, path in files.items()}, "max_tokens": 60},
+        targets={"m": {"model": str(model), "base": str(base)}},
+        attacks={"run": ["spv_base"]},
+        signals={"options": {"spans": {"copies": 2}}},
+    )
+    (target,) = nm.audit_spec(given, tmp_path / "run", store=tmp_path / "store").targets
+    (found,) = target.attacks
+    assert found.members + found.non_members > 12
 
 
 def test_shards_change_no_score(

@@ -4,6 +4,7 @@ import pytest
 from nonmember.attacks.registry import ATTACKS, Attack
 from nonmember.audit.placebo import redrawn
 from nonmember.audit.scoring import cross_fitted, widening
+from nonmember.data.records import Strings
 from nonmember.data.split import Split
 from nonmember.errors import RunError
 from nonmember.evaluation import roc
@@ -24,9 +25,12 @@ def learned(told: list) -> Attack:
     return Attack("blind", "spy", spy, "arXiv:0", needs, {"scale": 1.0})
 
 
-def fetch(name: str) -> list[str]:
+TEXTS = Strings.of(str(i) for i in range(N))
+
+
+def fetch(name: str) -> Strings:
     assert name == "texts"  # never the truth
-    return [str(i) for i in range(N)]
+    return TEXTS
 
 
 def test_a_learned_attack_never_scores_what_it_was_told() -> None:
@@ -66,7 +70,7 @@ def test_intervals_of_cross_fitted_scores_are_wider() -> None:
 def test_a_null_learned_attack_raises_alarms_no_oftener_than_said() -> None:
     """At most 5 % + 3 s.e. (seen: 6); unwidened, the same 200 draws raised 32."""
     rng = np.random.default_rng(0)
-    texts = [" ".join(rng.choice(list("abcdefgh"), 6) + "x") for _ in range(60)]
+    texts = Strings.of(" ".join(rng.choice(list("abcdefgh"), 6) + "x") for _ in range(60))
     attack = ATTACKS["blind.bag_of_words"]
     ours, bare = 0, 0
     for draw in range(200):

@@ -45,6 +45,17 @@ def test_it_scores_as_the_same_model_on_disk(
         np.testing.assert_allclose(far[name], column, rtol=1e-3, atol=1e-4, err_msg=name)
 
 
+def test_another_pace_goes_on_where_the_first_stopped(
+    values: Values, base: Path, address: str, tmp_path: Path
+) -> None:
+    slow = served(values, f"{address}/vllm/v1", base, attacks={"run": ["loss"]})
+    nm.audit_spec(slow, tmp_path / "run", store=tmp_path / "store")
+    slow["targets"]["m"]["endpoint"] |= {"at_once": 1, "per_second": 50.0}
+    waiting, _ = nm.dry_run(slow, store=tmp_path / "store")
+    assert not waiting
+    nm.audit_spec(slow, tmp_path / "run", store=tmp_path / "store")
+
+
 def test_attacks_that_it_does_not_answer_are_left_out_by_name(
     values: Values, base: Path, address: str, tmp_path: Path
 ) -> None:
@@ -63,7 +74,8 @@ def test_a_server_of_labels_is_asked_for_labels(
     labels = served(values, f"{address}/label/v1", base, data=few)
     (target,) = nm.audit_spec(labels, tmp_path / "run", store=tmp_path / "store").targets
     assert {one.name for one in target.attacks if not one.blind} == {"hit_rate"}
-    assert all(one.access == "label" for one in target.attacks if not one.blind)
+    (hits,) = (one for one in target.attacks if not one.blind)
+    assert hits.access == "label" and hits.queries > 10  # a request per token
 
 
 def test_an_endpoint_without_its_tokenizer_is_refused(values: Values) -> None:

@@ -104,6 +104,18 @@ def test_attacks_that_need_a_base_are_left_out_by_name_or_refused_if_asked_for(
     assert "'wbc' cannot run" in refusal(SpecError, asked)
 
 
+def test_attacks_that_put_records_before_a_text_need_room_for_them(
+    values: Values, base: Path
+) -> None:
+    data = {**values()["data"], "known": 4}
+    targets = {"m": {"model": str(base)}}
+    (target,) = inspected(values(data=data, targets=targets)).targets
+    assert "recall" in {one.name for one in target.attacks}
+    long = {**data, "max_tokens": tiny.CONTEXT}
+    (target,) = inspected(values(data=long, targets=targets)).targets
+    assert "none fits; set --max-tokens lower" in target.left_out["recall"]
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
@@ -151,7 +163,7 @@ def test_a_tokenizer_that_names_tokens_the_model_lacks_is_refused(
     config = json.loads((small / "config.json").read_text())
     (small / "config.json").write_text(json.dumps({**config, "vocab_size": 20}))
     said = refusal(ModelError, values(targets={"m": {"model": str(small)}}))
-    assert "but the model knows only 20" in said
+    assert "this model knows only 20" in said
 
 
 def test_an_adapter_cannot_be_trained_further(values: Values, base: Path, tmp_path: Path) -> None:

@@ -1,14 +1,15 @@
 """Exactly the attacks run that such an attacker can run, and each other one says why not."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from nonmember.attacks.registry import Attack, of_families
-from nonmember.audit import spec, threat
+from nonmember.audit import options, spec, threat
 from nonmember.audit.threat import FAMILIES, Means
 from nonmember.errors import SpecError
-from nonmember.signals.catalogue import queries
+from nonmember.signals.catalogue import SIGNALS, queries
 from nonmember.types import ACCESS, Access
 
 EVERY = list(of_families(FAMILIES).values())
@@ -76,6 +77,9 @@ def test_an_ensemble_needs_what_the_attacks_it_combines_need() -> None:
         (Means("weights", True, False, True), "recall", "non-members that the attacker knows"),
         (Means("weights", True, False, True), "spv_mia", "non-members that the attacker knows"),
         (Means("weights", True, True, False), "con_recall", "members that the attacker knows"),
+        (replace(ALL, fitting=False), "recall", "and none fits"),
+        (replace(ALL, tunable=False), "spv_mia", "which is an adapter"),
+        (replace(ALL, gives=frozenset({"token_hit"})), "loss", "the endpoint does not answer"),
     ],
 )
 def test_what_an_attacker_lacks_is_said(means: Means, name: str, why: str) -> None:
@@ -84,10 +88,41 @@ def test_what_an_attacker_lacks_is_said(means: Means, name: str, why: str) -> No
         threat.chosen(asked(run=[name, "loss"]), means)
 
 
+def test_an_ensemble_keeps_within_the_budget_whatever_else_runs() -> None:
+    for budget in (1, 2, 6, 26):
+        attacks, left_out = threat.chosen(asked(queries=budget), ALL)
+        assert "ensemble" not in left_out
+        (ensemble,) = (one for one in attacks if one.name == "ensemble")
+        assert 1 <= threat.query_count(ensemble, attacks, asked(queries=budget)) <= budget
+
+
+def test_an_attack_named_twice_runs_once() -> None:
+    attacks, _ = threat.chosen(asked(run=["loss", "language.loss", "zlib"]), ALL)
+    assert [one.name for one in attacks] == ["loss", "zlib"]
+
+
+def test_where_no_attack_on_the_model_can_run_it_is_said_before_work() -> None:
+    with pytest.raises(SpecError, match=r"none on the model can run .*samia: it puts 10 texts"):
+        threat.chosen(asked(access="text", queries=4), ALL)
+
+
+def test_whatever_draws_follows_the_root_seed() -> None:
+    def seeds(root: int) -> set[int]:
+        spec_of = spec.parse({**asked().model_dump(), "seed": root}, "test")
+        options_of = [options.of_attack(one, spec_of) for one in EVERY]
+        options_of += [options.of_signal(one, spec_of) for one in SIGNALS.values()]
+        return {found["seed"] for found in options_of if "seed" in found}
+
+    assert len(seeds(0)) > 5 and not seeds(0) & seeds(1)
+    fixed = spec.parse({**asked(options={"dates": {"seed": 7}}).model_dump(), "seed": 1}, "test")
+    (dates,) = (one for one in EVERY if one.name == "dates")
+    assert options.of_attack(dates, fixed)["seed"] == 7
+
+
 def test_attacks_over_the_budget_are_left_out_unless_they_are_named() -> None:
     attacks, left_out = threat.chosen(asked(queries=2), ALL)
     for one in attacks:
-        assert threat.query_count(one, attacks, asked()) <= 2
+        assert threat.query_count(one, attacks, asked(queries=2)) <= 2
     assert (
         "it puts 26 texts to the model per record; allow it with --queries 26"
         in (left_out["neighbourhood"])

@@ -10,7 +10,13 @@ import numpy as np
 import pytest
 
 from nonmember.data import records as module
-from nonmember.data.records import Completion, Message, Record, Records
+from nonmember.data.records import (
+    Completion,
+    Message,
+    Record,
+    Records,
+    Strings,
+)
 from nonmember.errors import DataError
 
 CHAT = (Message("user", 'Hi, "you"'), Message("assistant", "naïve\n🙂"))
@@ -127,3 +133,11 @@ def test_an_error_between_records_is_passed_on() -> None:
 
     with pytest.raises(DataError, match=r"^a\.jsonl:2: not JSON$"):
         Records.of(broken())
+
+
+def test_strings_are_kept_on_disk_and_taken_in_any_order() -> None:
+    texts = ["a", "", "ü\n", "b" * 1000]
+    held = Strings.of(iter(texts))
+    assert list(held) == texts and len(held) == 4 and held[-1] == texts[-1]
+    assert list(held.take(np.array([3, 0]))) == [texts[3], texts[0]]
+    assert list(held[1:3]) == texts[1:3]

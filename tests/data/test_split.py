@@ -6,14 +6,14 @@ import jaxtyping
 import numpy as np
 import pytest
 
-from nonmember.data.split import Split, draw, two_sides
+from nonmember.data.split import Split, draw, tied_together, two_sides
 from nonmember.errors import DataError
 
-ALONE = [None] * 40
+ALONE = np.arange(40)
 
 
-def _grouped(sizes: list[int]) -> list[str | None]:
-    return [f"g{number}" for number, size in enumerate(sizes) for _ in range(size)]
+def _grouped(sizes: list[int]) -> np.ndarray:
+    return np.repeat(np.arange(len(sizes)), sizes)
 
 
 def test_lone_records_fill_every_side_exactly_without_overlap() -> None:
@@ -48,7 +48,7 @@ def test_membership_does_not_depend_on_the_place_in_the_pool() -> None:
 
 
 def test_a_balanced_draw_covers_the_pool_evenly() -> None:
-    drawn = draw([None] * 4_000, members=1_000, seed=1)
+    drawn = draw(np.arange(4_000), members=1_000, seed=1)
     for side in drawn.members, drawn.non_members:
         quarters = Counter((side // 1_000).tolist())
         assert all(abs(quarters[quarter] - 250) < 60 for quarter in range(4))
@@ -62,7 +62,7 @@ def test_groups_stay_whole_and_sides_stay_within_a_tenth() -> None:
         assert not (owners[0] & owners[1] or owners[0] & owners[2] or owners[1] & owners[2])
         for side, owner, asked in zip(drawn, owners, (100, 120, 40), strict=True):
             assert 0.9 * asked <= len(side) <= asked
-            assert len(side) == sum(groups.count(group) for group in owner)
+            assert len(side) == sum((groups == group).sum() for group in owner)
 
 
 def test_balanced_sides_get_groups_of_one_size_equally_often() -> None:
@@ -107,7 +107,7 @@ def test_senseless_sizes_are_refused(sizes: dict[str, int], message: str) -> Non
 
 
 def test_two_sides_puts_members_first_and_gives_lone_records_their_own_group() -> None:
-    split = two_sides(["ada", None, "ada"], ["bob", None, "bob"])
+    split = two_sides(["ada", None, "ada"], ["bob", None, "bob"], np.arange(6))
     assert split.member.tolist() == [True, True, True, False, False, False]
     assert split.group.tolist() == [0, 1, 0, 2, 3, 2]
 
@@ -115,16 +115,52 @@ def test_two_sides_puts_members_first_and_gives_lone_records_their_own_group() -
 def test_a_group_on_both_sides_is_named() -> None:
     message = r"2 groups have records among members and among non-members; put all"
     with pytest.raises(DataError, match=message):
-        two_sides(["bob", None, "ada"], ["ada", "bob", None])
+        two_sides(["bob", None, "ada"], ["ada", "bob", None], np.arange(6))
     with pytest.raises(DataError, match=r"1 groups have records among members"):
         Split(np.array([True, False]), np.array([5, 5]))
 
 
 def test_an_empty_side_is_refused() -> None:
     with pytest.raises(DataError, match="there are no members; give both sides at least one"):
-        two_sides([], ["a"])
+        two_sides([], ["a"], np.arange(1))
     with pytest.raises(DataError, match="there are no non-members; give both sides at least one"):
-        two_sides(["a"], [])
+        two_sides(["a"], [], np.arange(1))
+
+
+def naive_units(groups: list[str | None], texts: list[int]) -> list[int]:
+    """Records meet whoever shares their group or text, until no two units meet any more."""
+    units = list(range(len(texts)))
+    for _ in texts:
+        for i, j in np.ndindex(len(texts), len(texts)):
+            same_group = groups[i] is not None and groups[i] == groups[j]
+            if same_group or texts[i] == texts[j]:
+                units[i] = units[j] = min(units[i], units[j])
+    first = list(dict.fromkeys(units))
+    return [first.index(unit) for unit in units]
+
+
+def test_a_shared_group_or_text_ties_records_by_way_of_others_too() -> None:
+    groups = ["ada", None, None, "bob", "ada", "cy", None, "cy"]
+    texts = np.array([5, 6, 7, 6, 8, 8, 9, 10])
+    assert tied_together(groups, texts).tolist() == [0, 1, 2, 1, 0, 0, 3, 0]
+    assert tied_together([None] * 3, np.arange(3)).tolist() == [0, 1, 2]
+    with pytest.raises(DataError, match="2 groups for 3 texts; give one of each"):
+        tied_together([None, None], np.arange(3))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_units_equal_the_loop(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    names = np.array([None, "a", "b", "c", "d", "e", "f"], dtype=object)
+    groups, texts = rng.choice(names, 25, p=[0.4, *[0.1] * 6]), rng.integers(0, 30, 25)
+    assert tied_together(groups.tolist(), texts).tolist() == naive_units(groups, texts.tolist())
+
+
+def test_copies_on_a_side_are_one_group() -> None:
+    split = two_sides([None, None, "ada"], [None, None], np.array([1, 1, 2, 3, 3]))
+    assert split.group.tolist() == [0, 0, 1, 2, 2]
+    with pytest.raises(DataError, match="1 groups have records among members and among"):
+        two_sides(["ada", None], ["bob"], np.array([1, 2, 1]))
 
 
 def test_unequal_lengths_are_refused_without_shape_checks_too(

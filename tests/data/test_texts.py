@@ -14,7 +14,7 @@ import pytest
 
 from nonmember.data import rows
 from nonmember.data.records import Completion, Message, Record, Records
-from nonmember.data.texts import duplicates, overlap, read, shared_ngrams
+from nonmember.data.texts import digests, duplicates, overlap, read, shared_ngrams
 from nonmember.errors import DataError
 
 Rows: TypeAlias = list[dict[str, Any]]
@@ -179,3 +179,59 @@ def test_where_words_are_not_spaced_each_character_is_one() -> None:
     known = [Record("0", "春はあけぼの。やうやう白くなりゆく")]
     assert shared_ngrams(known, [Record("x", "x春はあけぼのやうやう白くなy")]) == (0,)
     assert shared_ngrams(known, [Record("x", "あけぼのやうやう白くな")]) == ()
+
+
+@pytest.mark.parametrize(
+    "signs",
+    ["กขคงจฉชซฌญฎฏฐฑฒณดต", "ກຂຄງຈຊຍດຕຖທນບປຜຝພຟ", "កខគឃងចឆជឈញដឋឌឍណតថទ", "ကခဂဃငစဆဇဈညဋဌဍဎဏတထဒ"],
+)
+def test_thai_lao_khmer_and_burmese_have_a_word_a_character(signs: str) -> None:
+    known = [Record("0", signs)]
+    assert shared_ngrams(known, [Record("x", f"x {signs[2:16]} y")]) == (0,)
+    assert shared_ngrams(known, [Record("x", signs[2:14])]) == ()
+
+
+PROMPT = "Below is an instruction that describes a task. Write a response that completes it well:"
+
+
+def asked(count: int, *, seed: int = 0) -> list[Record]:
+    """Records that begin alike and go on each in its own way."""
+    rng = np.random.default_rng(seed)
+    rows = rng.integers(0, 5_000, size=(count, 20)).tolist()
+    return [
+        Record(str(at), f"{PROMPT} " + " ".join(f"w{i}" for i in row))
+        for at, row in enumerate(rows)
+    ]
+
+
+@pytest.mark.parametrize(("holders", "counts"), [(1, True), (2, True), (5, True), (6, False)])
+def test_what_more_than_a_share_of_the_others_hold_is_nobodys_own(
+    holders: int, counts: bool
+) -> None:
+    others = [Record("", PROMPT if at < holders else f"another {at}") for at in range(100)]
+    assert shared_ngrams([Record("0", PROMPT)], others) == ((0,) if counts else ())
+    assert shared_ngrams([Record("0", PROMPT)], others[:20]) == ((0,) if holders <= 2 else ())
+    assert shared_ngrams([Record("0", PROMPT)], others, common=0.06) == (0,)
+
+
+def test_an_overlap_with_one_other_is_found_behind_a_common_prompt() -> None:
+    known, others = asked(10), asked(300, seed=1)
+    assert shared_ngrams(known, others) == ()
+    own = known[3].plain().removeprefix(PROMPT)
+    assert shared_ngrams(known, [*others, Record("x", f"and {own}")]) == (3,)
+
+
+def test_records_of_one_group_are_not_held_against_each_other() -> None:
+    own, foreign = Record("0", PROMPT, "ada"), Record("1", PROMPT, "bob")
+    alone = Record("2", "quite another text", "cy")
+    assert shared_ngrams([own, alone], [own, alone]) == ()
+    assert shared_ngrams([own, foreign, alone], [own, alone]) == (1,)
+    assert shared_ngrams([own, foreign, alone], [own, foreign, alone]) == (0, 1)
+    many = [Record(str(at), PROMPT, "ada") for at in range(9)]
+    assert shared_ngrams(many, [*many, Record("x", PROMPT, "bob")]) == tuple(range(9))
+
+
+def test_a_digest_is_sixteen_bytes_of_the_normalised_text() -> None:
+    found = digests(Record("", text) for text in ("a  b", "a b\n", "b a"))
+    assert found.itemsize == 16
+    assert (found[0] == found[1], found[0] == found[2]) == (True, False)

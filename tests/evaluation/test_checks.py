@@ -27,6 +27,7 @@ FOUND = [
     (checks.resolution(0.01, 99), "E109", "warning"),
     (checks.resolution(0.01, 999), "E109", "note"),
     (checks.failed("rmia", "no finite score"), "E110", "error"),
+    (checks.tied("lowercase", np.zeros(3)), "E116", "note"),
 ]
 
 
@@ -94,3 +95,23 @@ def test_what_a_rate_needs_is_one_rule_however_it_rounds() -> None:
     assert 49 * (1 / 49) < 1  # which would refuse what the figures give
     found = checks.resolution(1 / 49, 49)
     assert found is not None and found.severity == "note"
+
+
+@pytest.mark.parametrize(
+    ("scores", "count"),
+    [
+        (np.r_[np.full(11, 0.3), np.arange(89.0)], 11),
+        (np.r_[np.full(10, 0.3), np.arange(90.0)], None),
+        (np.r_[0.1 + 0.2, np.full(10, 0.3), np.arange(89.0)], 11),  # alike to nine digits
+        (np.r_[np.full(2, 1.0), np.full(2, 3.0), np.full(6, np.nan)], 2),
+        (np.arange(5.0), None),
+        (np.full(4, np.nan), None),
+        (np.array([]), None),
+    ],
+)
+def test_many_equal_scores_are_a_note(scores, count):
+    found = checks.tied("surp", scores)
+    scored = int((~np.isnan(scores)).sum())
+    assert (found is None) == (count is None)
+    if count is not None:
+        assert f"surp gives {count} of {scored} records one and the same score" in found.message

@@ -12,7 +12,7 @@ from nonmember.evaluation.intervals import (
     mean_interval,
     newcombe,
     null_standard_error,
-    resampling_weights,
+    resampler,
     simultaneous,
 )
 
@@ -206,7 +206,7 @@ def test_the_mean_of_one_group_is_bounded_by_nothing():
 def test_groups_are_drawn_whole_and_sides_apart():
     member = np.array([True, True, False, True, False, False, False])
     group = np.array([4, 4, 2, 9, 2, 2, 7])
-    weights = resampling_weights(member, group, times=500, rng=np.random.default_rng(0))
+    weights = resampler(member, group)(500, np.random.default_rng(0))
     for one in (4, 2, 9, 7):
         drawn = weights[:, group == one]
         assert (drawn == drawn[:, :1]).all()
@@ -220,7 +220,7 @@ def test_every_record_is_drawn_as_often_as_chance_says():
     times, n = 20_000, 4
     member = np.arange(2 * n) < n
     rng = np.random.default_rng(1)
-    weights = resampling_weights(member, np.arange(2 * n), times=times, rng=rng)
+    weights = resampler(member, np.arange(2 * n))(times, rng)
     assert np.abs(weights.mean(axis=0) - 1).max() < 4 * np.sqrt((1 - 1 / n) / times)
     for count in range(n + 1):
         chance = binom.pmf(count, n, 1 / n)
@@ -231,8 +231,7 @@ def test_every_record_is_drawn_as_often_as_chance_says():
 def test_the_draw_follows_its_generator():
     member, group = np.array([True, True, False, False]), np.arange(4)
     one, same, other = (
-        resampling_weights(member, group, times=50, rng=np.random.default_rng(seed))
-        for seed in (0, 0, 1)
+        resampler(member, group)(50, np.random.default_rng(seed)) for seed in (0, 0, 1)
     )
     assert (one == same).all()
     assert (one != other).any()

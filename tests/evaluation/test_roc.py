@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
 from scipy.stats import binom
+from scipy.stats import t as student
 
 from nonmember.errors import UnresolvableError
 from nonmember.evaluation import roc
-from nonmember.evaluation.intervals import clopper_pearson, newcombe, resampling_weights
+from nonmember.evaluation.intervals import clopper_pearson, newcombe, resampler
 from nonmember.evaluation.roc import Curve, auc, bootstrap, curve, tally, tied, tpr_at_fpr
 from nonmember.seeds import generator
 
@@ -76,7 +77,7 @@ def test_every_replicate_equals_the_naive_figures_of_its_records(seed):
     scores, member = world(seed, n=30)
     group = np.arange(30) // 2
     drawn = generator(seed, "bootstrap")
-    weights = resampling_weights(member, group, times=15, rng=drawn).astype(int)
+    weights = resampler(member, group)(15, drawn).astype(int)
     replicates = bootstrap(scores, member, group, fprs=(0.1, 0.3), times=15, seed=seed)
     for row, weight in enumerate(weights):
         sample = np.repeat(scores, weight), np.repeat(member, weight)
@@ -258,12 +259,49 @@ def test_many_alarms_are_left_to_the_bootstrap_but_no_narrower_than_exact():
 
 def test_the_auc_has_the_wider_interval_on_each_side():
     scores, member = world(2, n=200)
-    replicates = bootstrap(scores, member, np.arange(200) // 4, times=300)
+    replicates = bootstrap(scores, member, np.arange(200) // 4, times=400)
     exact, both = auc(scores, member), auc(scores, member, replicates)
     low, high = np.quantile(replicates.auc, [0.025, 0.975])
     assert exact == newcombe(exact.value, int(member.sum()), int((~member).sum()))
     assert both.low == pytest.approx(min(low, exact.low), abs=1e-12)
     assert both.high == pytest.approx(max(high, exact.high), abs=1e-12)
+
+
+@pytest.mark.parametrize("level", [0.95, 0.9999])
+def test_ends_beyond_the_replicates_follow_from_their_spread(level):
+    """Of 300 replicates 7 lie beyond either end of a 95 % interval, and none of the other."""
+    scores, member = world(2, n=200)
+    replicates = bootstrap(scores, member, np.arange(200) // 4, times=300)
+    found = auc(scores, member, replicates, level=level)
+    v, units = found.value, min(replicates.worth)
+    reach = student.ppf((1 + level) / 2, units - 1) * replicates.auc.std() / (v * (1 - v))
+    odds = v / (1 - v) * np.exp(np.array([-reach, reach]))
+    assert (found.low, found.high) == pytest.approx(tuple(odds / (1 + odds)), rel=1e-9)
+    if level > 0.99:
+        assert found.low < replicates.auc.min() < replicates.auc.max() < found.high
+
+
+def test_a_rate_beyond_the_replicates_is_bounded_by_order_statistics():
+    scores, member = world(1, n=900, grid=1000.0)
+    few, many = (
+        bootstrap(scores, member, np.arange(900), fprs=(0.1,), times=n) for n in (399, 400)
+    )
+    few, many = (tpr_at_fpr(scores, member, one, fpr=0.1, together=0.99) for one in (few, many))
+    assert few.simultaneous == many.simultaneous
+    assert few.tpr.low < many.tpr.low
+    ranks, others = member.sum(), np.sort(scores[~member])[::-1]
+    lowest = others[int(binom.ppf(0.0025, len(others), 0.1)) - 1]
+    hits = int((scores[member] > lowest).sum())
+    assert few.simultaneous.low == clopper_pearson(hits, int(ranks), level=0.995).low
+
+
+def test_a_bootstrap_sorts_its_scores_once(monkeypatch):
+    scores, member = world(0)
+    sorts = []
+    monkeypatch.setattr(roc, "tied", lambda one: sorts.append(1) or tied(one))
+    monkeypatch.setattr(roc, "CELLS_AT_ONCE", 7 * 60)
+    bootstrap(scores, member, np.arange(60), fprs=(0.1,), times=70)
+    assert len(sorts) == 1
 
 
 def test_grouped_alarms_count_groups():

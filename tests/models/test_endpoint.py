@@ -2,6 +2,7 @@
 
 import json
 import re
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -18,8 +19,8 @@ import torch
 from nonmember.data.records import Record
 from nonmember.errors import ModelError
 from nonmember.models import causal
-from nonmember.models.endpoint import Endpoint, Service, client, connect, identity
-from nonmember.models.endpoint.card import read_card
+from nonmember.models.endpoint import Endpoint, Service, client, connect
+from nonmember.models.endpoint.card import Card, identity
 from nonmember.models.protocols import Remote
 from nonmember.models.source import locate
 from nonmember.models.text import Encoded, Form, encode
@@ -169,23 +170,63 @@ def test_long_texts_are_asked_for_in_windows(
             np.testing.assert_allclose(found[name], array, atol=1e-4, rtol=0)
 
 
-def test_nothing_to_score_asks_nothing(connected: Connected, encoded: list[Encoded]) -> None:
+def test_nothing_to_score_asks_nothing(
+    server: str, connected: Connected, encoded: list[Encoded]
+) -> None:
     endpoint = connected("vllm")
-    before = endpoint.asked
+    before = seen(server, "vllm")["requests"]
     silent = [one for one in encoded if not one.scored.any()]
     found = endpoint.statistics(silent)
     assert silent
-    assert endpoint.asked == before
+    assert seen(server, "vllm")["requests"] == before
     assert all(array.shape == (1, 1) and np.isnan(array).all() for array in found.values())
     assert endpoint.statistics([])["token_hit"].shape == (0, 1)
 
 
-def test_labels_cost_a_prompt_per_token(connected: Connected, encoded: list[Encoded]) -> None:
+def test_labels_cost_a_prompt_per_token(
+    server: str, connected: Connected, encoded: list[Encoded]
+) -> None:
     for mode, cost in (("label", len(encoded[0].ids) - 1), ("vllm", 1)):
         endpoint = connected(mode)
-        before = endpoint.asked
+        before = seen(server, mode)["prompts"]
         endpoint.statistics(encoded[:1])
-        assert endpoint.asked - before == cost
+        assert seen(server, mode)["prompts"] - before == cost
+
+
+def test_a_record_of_which_one_token_is_unknown_has_no_statistics(
+    connected: Connected, encoded: list[Encoded], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    endpoint = connected("label-ids")
+    read, (first, second) = endpoint._read, encoded[:2]
+
+    def torn(self: Endpoint, way: Any, choice: Any, asked: Any) -> Any:
+        values = read(way, choice, asked)
+        return {**values, "token_top_id": np.float32([np.nan])} if len(asked.ids) == 4 else values
+
+    monkeypatch.setattr(Endpoint, "_read", torn)
+    short = replace(second, ids=second.ids[:3], scored=second.scored[:3])
+    for array in endpoint.statistics([first, short]).values():
+        assert np.isnan(array[0]).all()
+        assert np.isfinite(array[1, :2]).all()
+
+
+def test_an_interrupt_waits_for_no_request(
+    connected: Connected, encoded: list[Encoded], server: str
+) -> None:
+    endpoint = connected("stuck", at_once=2)
+    endpoint = replace(endpoint, manner=replace(endpoint.manner, together=1))
+    before = set(threading.enumerate())
+
+    def interrupt(_: int) -> None:
+        raise KeyboardInterrupt
+
+    begun = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        endpoint.statistics(encoded, watch=interrupt)
+    assert time.monotonic() - begun < 2
+    assert all(one.daemon for one in set(threading.enumerate()) - before), "none outlives the end"
+    time.sleep(0.2)
+    assert seen(server, "stuck")["requests"] <= 3 + 3, "nothing is begun after it"
 
 
 def test_several_requests_wait_at_a_time_and_answers_keep_their_order(
@@ -269,11 +310,13 @@ def test_failures_that_pass_are_waited_for(
 ) -> None:
     begun = time.monotonic()
     endpoint = connected(mode, at_once=1)
+    before = seen(server, mode)
     found = endpoint.statistics(encoded)
     np.testing.assert_allclose(found["token_hit"], expected["token_hit"])
     notes = seen(server, mode)
     assert notes["requests"] >= 2 + 4
-    assert notes["prompts"] == endpoint.asked, "what failed was not answered"
+    scored = sum(bool(one.scored.any()) for one in encoded)
+    assert notes["prompts"] - before["prompts"] == scored, "each was answered once"
     if mode == "slow-429":
         assert time.monotonic() - begun > 2
 
@@ -287,7 +330,7 @@ def test_failures_that_pass_are_waited_for(
         ("empty", "cannot be understood: choices: field required"),
         ("locked", r"401: no such key: \[key\] .*set NONMEMBER_API_KEY"),
         ("down", "503: overloaded.*log"),
-        ("stern-429", "no request for 3600 seconds"),
+        ("stern-429", "no request for 3600 seconds.*--per-second .*endpoint.per_second"),
         ("short", "positions of a prompt of .*--max-logprobs"),
         ("lost", "no entry for the token at position 1;"),
         ("zeros", "all alike"),
@@ -299,7 +342,8 @@ def test_a_server_that_cannot_be_used_is_refused(
     service: Callable[..., Service], mode: str, words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NONMEMBER_API_KEY", KEY)
-    message = refused(service(mode, tries=2))
+    monkeypatch.setattr(client, "TRIES", 2)
+    message = refused(service(mode))
     assert re.search(words, message), message
 
 
@@ -317,8 +361,9 @@ def test_a_message_that_quotes_the_text_is_left_out(
     assert not any(f"{one}, " in message for one in local.tokenizer(secret)["input_ids"])
 
 
-def test_no_server_is_one_sentence(llama: Path) -> None:
-    message = refused(Service("http://127.0.0.1:9/v1", "tiny", str(llama), tries=2, key=KEY))
+def test_no_server_is_one_sentence(llama: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "TRIES", 2)
+    message = refused(Service("http://127.0.0.1:9/v1", "tiny", str(llama), key=KEY))
     assert "no answer after 2 tries" in message
 
 
@@ -332,20 +377,34 @@ def test_the_key_is_sent_and_never_shown(
     assert KEY not in caplog.text
 
 
-def test_a_model_is_named_by_what_the_server_says_of_it(
-    service: Callable[..., Service],
-) -> None:
-    first = identity(service("vllm"))
-    time.sleep(1.1)  # its time of creation is that of the question
-    assert identity(service("vllm", key=KEY, at_once=1, tries=1)) == first
-    assert identity(service("echo")) != first
-    assert identity(replace(service("vllm"), model="other")) != first
-    for mode, created in (("vllm", None), ("echo", endpoint_server.CREATED)):
-        line = client.Client(service(mode))
-        card = read_card(line)
-        line.close()
-        assert card is not None
-        assert card.created == created
+def test_a_model_is_named_alike_at_any_time(connected: Connected) -> None:
+    """Servers give as its time of creation that of the question, or of their start."""
+    first = connected("vllm").digest
+    time.sleep(1.1)
+    assert connected("vllm", key=KEY, at_once=1, per_second=500.0).digest == first
+    assert connected("echo").digest != first
+
+
+def test_what_changes_numbers_changes_the_name(connected: Connected) -> None:
+    endpoint = connected("vllm")
+    service, manner = endpoint.service, endpoint.manner
+    card = Card(id="tiny", root="/models/tiny", max_model_len=64, meta={"n_params": 9})
+    assert manner.way is not None
+    known = identity(service, card, manner)
+    same = card.model_copy(update={"meta": {"n_params": 9, "loaded_at": time.time()}})
+    assert identity(service, same, replace(manner, together=1)) == known, "no other numbers"
+    others = [
+        identity(replace(service, model="other"), card, manner),
+        identity(replace(service, url="https://models.example/v1"), card, manner),
+        identity(service, None, manner),
+        identity(service, card, replace(manner, way=None)),
+        identity(service, card, replace(manner, way=replace(manner.way, settings={"echo": True}))),
+        identity(service, card, replace(manner, gives=("token_logprobs",))),
+        identity(service, card, replace(manner, extras=("seed",))),
+    ]
+    for change in ({"max_model_len": 32}, {"root": "/new"}, {"parent": "base"}, {"meta": None}):
+        others.append(identity(service, card.model_copy(update=change), manner))
+    assert len({known, *others}) == 1 + len(others)
 
 
 def test_a_tokenizer_needs_no_model_beside_it(

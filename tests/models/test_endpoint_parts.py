@@ -1,19 +1,21 @@
 """What an endpoint's parts make of addresses, keys, headers and answers, without a server."""
 
+import threading
 import time
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
 
+import httpx2
 import numpy as np
 import pytest
 import tiny
 
-from nonmember.errors import SpecError
+from nonmember.errors import ModelError, SpecError
 from nonmember.models.endpoint import answers, client
 from nonmember.models.endpoint.answers import Asked, LackingError
-from nonmember.models.endpoint.client import Pace
-from nonmember.models.endpoint.completions import Choice
+from nonmember.models.endpoint.client import Client, Pace
+from nonmember.models.endpoint.completions import Choice, Completion, checked
 from nonmember.models.endpoint.service import Service, bearer, local
 from nonmember.models.endpoint.turns import in_turns
 
@@ -46,10 +48,10 @@ def test_an_address_may_be_given_in_several_forms(url: str, root: str) -> None:
         ("https://models.example:port/v1", "no http or https address"),
         ("https://user:hunter2@models.example/v1", "NONMEMBER_API_KEY"),
         ("https://models.example/v1?key=hunter2", "NONMEMBER_API_KEY"),
-        ("http://models.example/v1", "insecure=True"),
-        ("http://10.0.0.7:8000/v1", "insecure=True"),
-        ("http://127.0.0.1.models.example/v1", "insecure=True"),
-        ("http://0.0.0.0:8000/v1", "insecure=True"),
+        ("http://models.example/v1", r"--insecure .*endpoint.insecure"),
+        ("http://10.0.0.7:8000/v1", r"--insecure .*endpoint.insecure"),
+        ("http://127.0.0.1.models.example/v1", r"--insecure .*endpoint.insecure"),
+        ("http://0.0.0.0:8000/v1", r"--insecure .*endpoint.insecure"),
     ],
 )
 def test_an_address_that_would_leak_or_leads_nowhere_is_refused(url: str, words: str) -> None:
@@ -64,10 +66,10 @@ def test_plain_http_to_another_machine_can_be_allowed() -> None:
         assert local(service(url).url)
 
 
-@pytest.mark.parametrize("name", ["at_once", "per_second", "tries", "timeout"])
+@pytest.mark.parametrize("name", ["at_once", "per_second"])
 @pytest.mark.parametrize("value", [0, -1])
 def test_settings_that_ask_nothing_are_refused(name: str, value: int) -> None:
-    kind = int if name in ("at_once", "tries") else float
+    kind = int if name == "at_once" else float
     with pytest.raises(SpecError, match=f"{name}={kind(value)} asks nothing"):
         service("https://models.example", **{name: kind(value)})
 
@@ -94,18 +96,34 @@ def test_a_key_goes_only_where_it_belongs(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_requests_are_begun_at_a_pace_and_held_together() -> None:
+    never = threading.Event()
     pace = Pace(per_second=50.0)
     begun = time.monotonic()
     for _ in range(6):
-        pace.wait()
+        pace.wait(never)
     assert 0.1 <= time.monotonic() - begun < 1
     free = Pace(per_second=None)
     begun = time.monotonic()
-    free.wait()
+    free.wait(never)
     free.hold(0.05)
-    free.wait()
-    free.wait()
+    free.wait(never)
+    free.wait(never)
     assert 0.05 <= time.monotonic() - begun < 0.5
+
+
+@pytest.mark.parametrize("held", [False, True])
+def test_who_waits_to_ask_again_can_be_stopped(monkeypatch: pytest.MonkeyPatch, held: bool) -> None:
+    monkeypatch.setattr(client, "BACKOFF", 30.0)
+    line = Client(service("http://127.0.0.1:9/v1"))
+    stop = threading.Event()
+    if held:
+        line._pace.hold(30.0)
+    threading.Timer(0.2, stop.set).start()
+    begun = time.monotonic()
+    with pytest.raises(ModelError, match="interrupted" if held else "no answer"):
+        line.until(stop).get("/models")
+    assert 0.1 < time.monotonic() - begun < 2
+    line.close()
 
 
 def test_patience_is_asked_for_in_seconds_or_as_a_date() -> None:
@@ -135,7 +153,7 @@ def test_a_quotation_is_seen_however_it_is_spaced(message: str, quotes: bool) ->
 def test_jobs_are_done_in_their_order_and_end_at_the_first_error() -> None:
     told: list[int] = []
 
-    def slow(job: int) -> int:
+    def slow(job: int, _: threading.Event) -> int:
         time.sleep(0.03 / (1 + job))
         if job == 13:
             raise ValueError("unlucky")
@@ -147,6 +165,26 @@ def test_jobs_are_done_in_their_order_and_end_at_the_first_error() -> None:
     with pytest.raises(ValueError, match="unlucky"):
         in_turns(slow, range(13, 500), at_once=2, told=told.append)
     assert len(told) < 400
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
+def test_what_is_raised_waits_for_no_job(error: type[BaseException]) -> None:
+    stops: list[threading.Event] = []
+
+    def work(job: int, stop: threading.Event) -> int:
+        stops.append(stop)
+        return job if job == 0 else stop.wait(20)
+
+    def told(_: int) -> None:
+        raise error
+
+    begun = time.monotonic()
+    with pytest.raises(error):
+        in_turns(work, range(9), at_once=3, told=told)
+    assert time.monotonic() - begun < 2
+    assert stops[0].is_set(), "who still works is told to stop"
+    time.sleep(0.1)
+    assert len(stops) <= 4, "no further job is begun"
 
 
 def asked(*ids: int, more: int = 1) -> Asked:
@@ -177,7 +215,8 @@ def test_each_tokens_own_entry_is_read_not_the_first() -> None:
         (None, "no entry for the token at position 1"),
         ({"9": {"logprob": -0.5, "rank": 1}}, "no entry for the token at position 1"),
         ({"7": {"logprob": -0.5, "rank": 4}}, "no entry for the likeliest token at position 1"),
-        ({"7": {"logprob": float("nan"), "rank": 1}}, "NaN"),
+        ({"7": {"logprob": float("nan"), "rank": 1}}, "nan for a log-probability"),
+        ({"7": {"logprob": float("inf"), "rank": 1}}, "inf for a log-probability"),
     ],
 )
 def test_an_answer_that_leaves_something_out_is_not_guessed_at(entry: Any, words: str) -> None:
@@ -198,6 +237,23 @@ def test_an_echo_is_read_by_position() -> None:
     assert found["token_logprobs"].tolist() == [-0.5, -3.0, -1e4]
     assert found["token_hit"].tolist() == [1, 0, 0]
     np.testing.assert_allclose(found["token_top_logprob"], [-0.5, -0.1, -4.0])
+
+
+@pytest.mark.parametrize("entry", [None, {}])
+def test_an_echo_without_a_likeliest_token_is_not_taken_for_a_hit(entry: Any) -> None:
+    choice = echo([None, -0.5, -3.0], [None, {" a": -0.5}, entry])
+    with pytest.raises(LackingError, match="no entry for the likeliest token at position 2"):
+        answers.read_echo(None, choice, asked(1, 2, 3))
+
+
+def test_an_answer_that_cannot_be_read_is_not_quoted() -> None:
+    line = Client(service("https://models.example"))
+    told = {"text": "", "logprobs": {"top_logprobs": [{" Oduya": "Oduya"}]}}
+    answer = httpx2.Response(200, json={"choices": [told]})
+    with pytest.raises(ModelError, match=r"understood: choices\.0\.logprobs\.top_log") as caught:
+        checked(line, Completion, answer)
+    assert "Oduya" not in str(caught.value)
+    line.close()
 
 
 @pytest.mark.parametrize("length", [2, 3, 5])

@@ -195,9 +195,43 @@ def test_what_is_impossible_is_never_written() -> None:
     assert generate._drawn(writer, logits, luck).tolist() == [1, 1]
 
 
-def test_damaged_weights_are_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_rows_without_numbers_leave_their_batch(temperature: float) -> None:
+    logits = torch.tensor(
+        [[0.0, 9.0], [torch.nan, 9.0], [torch.inf, 9.0], [-torch.inf, -torch.inf]]
+    )
+    writer = generate.Writer(None, lambda hidden: hidden, (), None, temperature, 1)
+    luck = torch.full((4,), 0.5, dtype=torch.float64)
+    gone = [generate.UNANSWERED] * 3
+    assert generate._drawn(writer, logits, luck).tolist() == [1, *gone]
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_in_company_of_a_text_that_stops_the_others_go_on(
+    model: CausalModel, temperature: float
+) -> None:
+    given = prompts(*LENGTHS)
+    alone = wrote(model, given, temperature=temperature)
+    body, asked = model.network.base_model, 0
+
+    def logits(hidden: torch.Tensor) -> torch.Tensor:
+        nonlocal asked
+        found, asked = model.logits(hidden), asked + 1
+        if asked == 2:
+            found[0] = torch.nan
+        return found
+
+    writer = generate.Writer(body, logits, (2,), model.context, temperature, 50)
+    found = generate.write(writer, given, [8] * 5, seed=0)
+    told = [None if ids is None else ids.tolist() for ids in found]
+    assert told.count(None) == 1
+    assert all(ids is None or ids == other for ids, other in zip(told, alone, strict=True))
+
+
+def test_damaged_weights_write_nothing(tmp_path: Path) -> None:
     model = loaded(tiny.llama(tmp_path / "llama"))
     with torch.no_grad():
         model.network.model.norm.weight[3] = float("nan")
-    with pytest.raises(ModelError, match="answers NaN"):
-        wrote(model, prompts(5))
+    writer = generate.Writer(model.network.base_model, model.logits, (2,), 64, 1.0, 50)
+    assert generate.write(writer, prompts(5, 3), [4, 4], seed=0) == [None, None]
+    assert generate.write(writer, prompts(5), [0], seed=0)[0] is not None

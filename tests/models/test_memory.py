@@ -10,7 +10,7 @@ import torch
 import transformers as hf
 from torch import Tensor
 
-from nonmember.models import causal, memory
+from nonmember.models import causal, memory, protocols
 from nonmember.models.causal import CausalModel, Placement, base_of
 from nonmember.models.memory import Past
 from nonmember.models.source import locate
@@ -105,6 +105,15 @@ def test_bfloat16_remembers_to_its_precision(every: dict[str, Path]) -> None:
     found, expected = (how(model, PREFIX, IDS).float() for how in (cached, uncached))
     assert model.remember(PREFIX).cache is not None
     assert (found - expected).abs().max() < 0.05 * expected.abs().max()
+
+
+@pytest.mark.parametrize("name", ["llama", "linear"])
+def test_a_past_says_how_long_it_is_and_whether_it_is_read_again(
+    every: dict[str, Path], name: str
+) -> None:
+    past = loaded(every[name]).remember(PREFIX)
+    assert isinstance(past, protocols.Past)
+    assert past.length == len(PREFIX) and past.again == (name in REREAD)
 
 
 @pytest.mark.parametrize("length", [0, 1])

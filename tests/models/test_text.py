@@ -163,9 +163,46 @@ def test_a_template_that_rewrites_earlier_turns_is_refused() -> None:
         one((USER, ANSWER, MORE, LAST), template=REWRITING)
 
 
-def test_a_template_that_refuses_the_chat_is_quoted() -> None:
-    with pytest.raises(DataError, match=r"^chats.jsonl:7: .*refuses this chat \(only two roles\)"):
+def test_a_template_that_refuses_the_chat_is_not_quoted() -> None:
+    with pytest.raises(DataError, match=r"^chats.jsonl:7: .*refuses this chat \(TemplateError\)"):
         one((USER, ANSWER), template=REFUSING)
+    telling = "{{ raise_exception('cannot hold: ' + messages[0].content) }}"
+    with pytest.raises(DataError) as caught:
+        one((USER, ANSWER), template=telling)
+    assert USER.content not in str(caught.value)
+
+
+@pytest.mark.parametrize("marking", [False, True])
+def test_a_template_that_takes_a_date_writes_the_same_every_day(marking: bool) -> None:
+    chosen = (
+        "{% if not date_string is defined %}{% if strftime_now is defined %}"
+        "{% set date_string = strftime_now('%d %b %Y %H:%M:%S.%f') %}{% endif %}{% endif %}"
+        "today is {{ date_string }}\n"
+    )
+    found = one((USER, ANSWER), template=chosen + (MARKING if marking else tiny.TEMPLATE))
+    assert spelled(found, ~found.scored).startswith("today is 26 Jul 2024\n")
+
+
+@pytest.mark.parametrize("marking", [False, True])
+@pytest.mark.parametrize(
+    "dated",
+    ["{{ strftime_now('%d %b %Y') }}", "{% set date_string = strftime_now('%Y') %}"],
+)
+def test_a_template_that_asks_the_clock_is_refused(marking: bool, dated: str) -> None:
+    rest = MARKING if marking else tiny.TEMPLATE
+    with pytest.raises(
+        ModelError,
+        match=r"^chats.jsonl:7: .*today's date.*; replace strftime_now in the template by a fixed",
+    ):
+        one((USER, ANSWER), template=dated + rest)
+    unread = "{% if tools %}" + dated + "{% endif %}"
+    assert one((USER, ANSWER), template=unread + rest).text.startswith("on the mat")
+
+
+def test_other_mistakes_of_a_template_are_not_taken_for_the_clock() -> None:
+    template = "{% if tools %}{{ strftime_now('%Y') }}{% endif %}{{ messages[0].content() }}"
+    with pytest.raises(DataError, match=r"refuses this chat \(TypeError\)"):
+        one((USER, ANSWER), template=template)
 
 
 def test_a_template_without_marks_still_tells_who_speaks() -> None:
@@ -180,7 +217,7 @@ def test_a_templates_own_marks_tell_what_is_trained() -> None:
     assert found.text == spelled(found) == "on the mat 12<|im_end|>naïve 猫<|im_end|>"
     assert found.ids.tolist() == one(chat).ids.tolist()
     assert one((USER,), template=MARKING).text == ""
-    with pytest.raises(DataError, match=r"^chats.jsonl:7: .*refuses this chat \(only two roles\)"):
+    with pytest.raises(DataError, match=r"^chats.jsonl:7: .*refuses this chat \(TemplateError\)"):
         one(chat, template=REFUSING + MARKING)
 
 

@@ -12,7 +12,7 @@ from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers,
 
 from nonmember.errors import ModelError
 from nonmember.rewriting import masked
-from nonmember.rewriting.masked import read
+from nonmember.rewriting.masked import check, read
 from nonmember.rewriting.words import neighbours, refilled, split
 from nonmember.seeds import generator
 
@@ -224,18 +224,53 @@ def test_a_fragment_of_a_word_is_no_word(bert):
 
 
 def refusal(folder):
-    with pytest.raises(ModelError) as told:
-        read(str(folder))
-    assert str(told.value).count("\n") == 0
-    return str(told.value)
+    said = []
+    for how in (check, read):
+        with pytest.raises(ModelError) as told:
+            how(str(folder))
+        assert str(told.value).count("\n") == 0
+        said.append(str(told.value))
+    assert said[0] == said[1]
+    return said[0]
 
 
 def test_a_causal_model_is_refused(tmp_path):
-    assert "no masked language model" in refusal(tiny.llama(tmp_path))
+    assert "no masked language model (it is a LlamaForCausalLM)" in refusal(tiny.llama(tmp_path))
 
 
 def test_a_model_without_the_head_is_refused(tmp_path):
-    assert "it lacks cls.predictions" in refusal(saved(tmp_path, head="SequenceClassification"))
+    saved(tmp_path, head="SequenceClassification")
+    assert "no masked language model (it is a BertForSequenceClass" in refusal(tmp_path)
+    edited(tmp_path, architectures=None)
+    check(str(tmp_path))
+    with pytest.raises(ModelError, match=r"its weights lack or do not fit cls.predictions"):
+        read(str(tmp_path))
+
+
+def edited(folder, **changes):
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, **changes}))
+
+
+def test_one_that_was_saved_in_the_middle_of_its_training_is_taken(tmp_path):
+    check(str(saved(tmp_path, head="PreTraining")))
+    assert read(str(tmp_path)).ranked(TEXT, split(TEXT), generator(0))
+
+
+def test_it_is_checked_without_loading_it(folder, monkeypatch):
+    monkeypatch.setattr(masked.folder, "read", None)
+    check(str(folder))
+
+
+def test_it_is_loaded_once_until_its_files_change(tmp_path, monkeypatch):
+    saved(tmp_path)
+    hashed, locate = [], masked.locate
+    monkeypatch.setattr(masked, "locate", lambda name: hashed.append(name) or locate(name))
+    first, again = (read(str(tmp_path), candidates=count) for count in (3, 5))
+    assert first.network is again.network and len(hashed) == 1
+    assert (first.candidates, again.candidates) == (3, 5)
+    edited(tmp_path, max_position_embeddings=64, initializer_range=0.5)
+    assert read(str(tmp_path)).network is not first.network
 
 
 def test_a_tokenizer_without_a_mask_is_refused(tmp_path):
@@ -253,7 +288,9 @@ def test_a_folder_that_is_not_there_is_refused(tmp_path):
 
 
 def test_damaged_weights_are_refused(tmp_path):
-    saved(tmp_path)
-    config = json.loads((tmp_path / "config.json").read_text())
-    (tmp_path / "config.json").write_text(json.dumps({**config, "hidden_size": 18}))
-    assert "no masked language model" in refusal(tmp_path)
+    edited(saved(tmp_path), hidden_size=18)
+    with pytest.raises(ModelError, match="its weights lack or do not fit"):
+        read(str(tmp_path))
+    (tmp_path / "model.safetensors").write_bytes(b"none")
+    with pytest.raises(ModelError, match="damaged safetensors"):
+        read(str(tmp_path))

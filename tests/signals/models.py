@@ -37,6 +37,15 @@ def tokenizer() -> Any:
     return tiny.tokenizer()
 
 
+@dataclass(frozen=True)
+class Prefix:
+    """What running means keep of a prefix: its sum and its length."""
+
+    total: Tensor
+    length: int
+    again: bool
+
+
 @dataclass
 class Counting:
     """Hidden states are running means of embeddings; every call is written down.
@@ -49,6 +58,7 @@ class Counting:
     bias: Tensor
     tokenizer: Any = field(default_factory=tokenizer)
     context: int | None = None
+    again: bool = False
     batches: list[tuple[int, int]] = field(default_factory=list)
     rows: list[int] = field(default_factory=list)
     buffers: set[int] = field(default_factory=set)
@@ -66,13 +76,13 @@ class Counting:
     def hidden(self, ids: Tensor, *, past: Any = None) -> Tensor:
         assert not torch.is_grad_enabled()
         self.batches.append(tuple(ids.shape))
-        total, count = (torch.zeros(()), 0) if past is None else past
+        total, count = (torch.zeros(()), 0) if past is None else (past.total, past.length)
         summed = total + torch.cumsum(self.embedding[ids], dim=1)
         return summed / (count + torch.arange(1, ids.shape[1] + 1)[:, None])
 
-    def remember(self, ids: Tensor) -> Any:
+    def remember(self, ids: Tensor) -> Prefix:
         self.remembered.append(ids.tolist())
-        return self.embedding[ids].sum(dim=0), len(ids)
+        return Prefix(self.embedding[ids].sum(dim=0), len(ids), self.again)
 
     def logits(self, hidden: Tensor, *, out: Tensor | None = None) -> Tensor:
         self.rows.append(len(hidden))

@@ -22,7 +22,7 @@ from signals.models import (
 from nonmember.data.records import Completion
 from nonmember.errors import ModelError
 from nonmember.models.text import Form, encode
-from nonmember.signals.conditioned import prefix, prefix_member
+from nonmember.signals.conditioned import fits, prefix, prefix_member
 from nonmember.signals.language import token_statistics
 
 SHOTS = texts(9, 4, 12, seed=5)
@@ -96,6 +96,18 @@ def test_packed_records_are_parted_as_they_were_trained(model, bos):
     compare(conditioned(model, given, shots), [naive(model, before, one, 1) for one in given])
 
 
+@pytest.mark.parametrize("bos", [False, True])
+def test_packed_records_that_were_cut_are_parted_alike(model, bos):
+    by, form = tiny.tokenizer(bos=bos), Form(8, packed=True)
+    model = replace(model, tokenizer=by)
+    given, shots = (read(sentences(*n, seed=len(n)), form, by) for n in ((7, 3), (9, 2, 12)))
+    assert [shot.truncated for shot in shots] == [True, False, True]
+    before = [0 if bos else 2]
+    for shot in shots:
+        before += [*shot.ids[1:], *[2] * shot.truncated]
+    compare(conditioned(model, given, shots), [naive(model, before, one, 1) for one in given])
+
+
 @pytest.mark.parametrize(
     "contents",
     [
@@ -147,6 +159,25 @@ def test_no_shot_that_fits_is_refused():
         conditioned(counting(context=42), texts(3), shots)
     with pytest.raises(ModelError, match="no known records to put before a text"):
         conditioned(counting(), texts(3), [])
+
+
+@pytest.mark.parametrize("bos", [False, True])
+def test_whether_a_shot_fits_is_known_before_any_query(bos):
+    by, form = tiny.tokenizer(bos=bos), Form(40)
+    shots = read(sentences(9, 4, 12, seed=5), form, by)
+    least = min(len(shot.ids) - bos for shot in shots) + len(BREAK)
+    for context in (40 + bos + least, 40 + bos + least - 1):
+        model = replace(counting(context=context), tokenizer=by)
+        able = fits(by, shots, context)
+        assert able == (context == 40 + bos + least)
+        if able:
+            conditioned(model, [], shots)
+        else:
+            with pytest.raises(ModelError, match="holds no known record"):
+                conditioned(model, [], shots)
+    assert not fits(by, shots, 40 + bos + least, count=1)
+    assert fits(by, shots, 40 + bos + least - 1, separator="")
+    assert fits(by, shots, None) and not fits(by, [], None)
 
 
 def test_a_text_over_the_limit_is_read_in_windows_after_the_prefix(model):

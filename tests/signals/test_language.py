@@ -18,7 +18,9 @@ from signals.models import (
 )
 
 from nonmember.models.text import Form, windows
-from nonmember.signals.language import token_statistics
+from nonmember.signals import language
+from nonmember.signals.catalogue import SIGNALS
+from nonmember.signals.language import STATISTICS_VERSION, of_positions, token_statistics
 
 LENGTHS = (40, 2, 3, 151, 17, 66, 65, 64, 5, 90, 23, 2)
 
@@ -66,7 +68,7 @@ def alone(model):
 
 @pytest.mark.parametrize("batch_tokens", [1, 50, 333, 10_000])
 def test_a_record_scores_alone_as_in_any_batch(model, alone, batch_tokens):
-    found = token_statistics(model, records(*LENGTHS, share=0.7), batch_tokens=batch_tokens)
+    found = of_positions(model, records(*LENGTHS, share=0.7), batch_tokens=batch_tokens)
     for place, expected in enumerate(alone):
         close(row(found, place), expected)
 
@@ -74,8 +76,8 @@ def test_a_record_scores_alone_as_in_any_batch(model, alone, batch_tokens):
 def test_the_order_of_records_does_not_matter(model):
     given = records(*LENGTHS)
     order = np.random.default_rng(3).permutation(len(given))
-    found = token_statistics(model, given, batch_tokens=200)
-    turned = token_statistics(model, [given[i] for i in order], batch_tokens=200)
+    found = of_positions(model, given, batch_tokens=200)
+    turned = of_positions(model, [given[i] for i in order], batch_tokens=200)
     for name in STATISTICS:
         close(turned[name], found[name][order])
 
@@ -140,7 +142,7 @@ def test_of_likeliest_tokens_the_lowest_id_is_the_hit(first, second):
 def test_logits_of_few_positions_exist_at_a_time():
     model = counting()
     given = records(*LENGTHS)
-    token_statistics(model, given, batch_tokens=10_000)
+    of_positions(model, given, batch_tokens=10_000)
     assert max(model.rows) == 64
     assert sum(model.rows) == sum(one.scored.sum() for one in given)
     assert len(model.buffers) == 1 and 0 not in model.buffers
@@ -148,7 +150,7 @@ def test_logits_of_few_positions_exist_at_a_time():
 
 def test_the_model_is_asked_once_per_batch():
     model = counting()
-    token_statistics(model, records(*[10] * 7), batch_tokens=30)
+    of_positions(model, records(*[10] * 7), batch_tokens=30)
     assert model.batches == [(3, 10), (3, 10), (1, 10)]
     assert model.rows == [27, 27, 9]
 
@@ -156,9 +158,41 @@ def test_the_model_is_asked_once_per_batch():
 @pytest.mark.parametrize("batch_tokens", [1, 160, 400])
 def test_a_batch_keeps_to_its_budget_or_is_one_record(batch_tokens):
     model = counting()
-    token_statistics(model, records(*LENGTHS), batch_tokens=batch_tokens)
+    of_positions(model, records(*LENGTHS), batch_tokens=batch_tokens)
     assert sum(rows for rows, _ in model.batches) == len(LENGTHS)
     assert all(rows == 1 or rows * width <= batch_tokens for rows, width in model.batches)
+
+
+def test_the_size_of_batches_is_nobodys_option():
+    assert SIGNALS["token_statistics"].options == {}
+
+
+def test_batches_after_a_prefix_keep_within_what_is_attended_to(monkeypatch):
+    monkeypatch.setattr(language, "ATTENDED_AT_ONCE", 300)
+    for length, rows in [(0, 10), (20, 10), (21, 9), (90, 3), (291, 1), (5000, 1)]:
+        model = counting()
+        past = model.remember(torch.zeros(length, dtype=torch.long))
+        of_positions(model, records(*[10] * 20), past=past, batch_tokens=100)
+        assert model.batches[0] == (rows, 10)
+        assert sum(rows for rows, _ in model.batches) == 20
+
+
+def test_a_prefix_that_each_row_reads_again_counts_as_read():
+    for length, rows in [(0, 10), (10, 5), (90, 1), (500, 1)]:
+        model = replace(counting(), again=True)
+        past = model.remember(torch.zeros(length, dtype=torch.long))
+        of_positions(model, records(*[10] * 20), past=past, batch_tokens=100)
+        assert model.batches[0] == (rows, 10)
+
+
+@pytest.mark.parametrize(
+    "name", ["lowercase", "swaps", "neighbours", "spans", "prefix", "prefix_member", "repeats"]
+)
+def test_what_is_made_of_the_statistics_moves_with_their_version(name):
+    import nonmember.audit.threat  # noqa: F401  (fills the catalogue)
+
+    assert SIGNALS["token_statistics"].version == STATISTICS_VERSION
+    assert SIGNALS[name].version > STATISTICS_VERSION
 
 
 def test_texts_over_the_limit_are_read_in_windows(model):
@@ -182,6 +216,20 @@ def test_a_remote_model_gives_what_it_answers():
     assert all(len(one.ids) <= 16 for one in asked)
 
 
+def test_a_remote_model_that_leaves_out_a_token_has_answered_nothing_of_its_record():
+    class Forgetful(Answering):
+        def statistics(self, encoded, *, watch=None):
+            found = super().statistics(encoded, watch=watch)
+            found["token_logprobs"][1, 4] = np.nan
+            return found
+
+    given = texts(8, 9, 3)
+    found = token_statistics(Forgetful(counting()), given)["token_logprobs"]
+    expected = token_statistics(counting(), given)["token_logprobs"]
+    assert np.isnan(found[1]).all()
+    close(found[[0, 2]], expected[[0, 2]])
+
+
 def test_logits_that_are_no_longer_than_a_block():
     model = counting()
     small = replace(model, head=model.head[:100], bias=model.bias[:100])
@@ -192,6 +240,6 @@ def test_logits_that_are_no_longer_than_a_block():
 def test_watch_is_told_of_every_token_once():
     told = []
     model = counting()
-    token_statistics(model, records(*LENGTHS), batch_tokens=200, watch=told.append)
+    of_positions(model, records(*LENGTHS), batch_tokens=200, watch=told.append)
     assert sum(told) == sum(LENGTHS)
     assert len(told) == len(model.batches) > 2

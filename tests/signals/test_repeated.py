@@ -91,6 +91,12 @@ def test_packed_copies_share_the_separator(model, bos):
     compare(found[0], naive(model, one, 5, [], 1))
 
 
+def test_packed_copies_that_were_cut_have_the_separator_between_them(model):
+    (one,) = read(sentences(12), Form(8, packed=True))
+    assert one.truncated and one.ids[-1] != 2
+    compare(repeated(model, [one])[0], naive(model, one, 5, [2], 1))
+
+
 @pytest.mark.parametrize(
     "content",
     [chat("which one?", "The cat.", "why?", "No."), Completion("a dog ", "sat on the mat")],

@@ -21,7 +21,9 @@ from signals.models import (
 )
 
 from nonmember.data.records import Completion
+from nonmember.models import generate
 from nonmember.models.text import Form
+from nonmember.signals.catalogue import SIGNALS
 from nonmember.signals.sampled import samples
 
 BY = tiny.tokenizer()
@@ -62,6 +64,24 @@ def test_recall_and_size_by_hand():
     assert model.most == [len(BY(" the mat the end")["input_ids"])] * 4
     np.testing.assert_allclose(recall, [[3 / 4, 1 / 4, 0, 0]])
     assert size.tolist() == [[len(zlib.compress(said.encode())) for said in model.says]]
+
+
+def test_a_sample_that_the_model_could_not_write_is_missing_and_no_other():
+    class Silent(Scripted):
+        def sample(self, prompts, *, most, **how):
+            found = super().sample(prompts, most=most, **how)
+            return [None if place == 1 else ids for place, ids in enumerate(found)]
+
+    given = read(["The cat sat on the mat the end"])
+    says = (" the the mat", " on a mat on", "")
+    whole, found = (sampled(kind(says), given, copies=3) for kind in (Scripted, Silent))
+    for expected, array in zip(whole, found, strict=True):
+        expected[0, 1] = np.nan
+        np.testing.assert_array_equal(array, expected)
+
+
+def test_its_version_moves_with_that_of_what_writes():
+    assert SIGNALS["samples"].version > generate.VERSION
 
 
 def test_pairs_of_words():

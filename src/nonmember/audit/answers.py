@@ -6,6 +6,8 @@ per record, is ever put together for all.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cache
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -15,8 +17,10 @@ from nonmember.audit.plan import Plan
 from nonmember.audit.records import Fit
 from nonmember.audit.sources import Served
 from nonmember.audit.subject import Target
+from nonmember.data.records import Strings
 from nonmember.data.split import Split
 from nonmember.evaluation.intervals import mean_interval
+from nonmember.models.text import Encoded
 from nonmember.signals.catalogue import FACTS, ask, extractor
 from nonmember.signals.derive import DERIVED
 from nonmember.signals.ragged import mean
@@ -39,17 +43,21 @@ class Answers:
 
     def shards(self) -> Iterator[tuple[slice, Fetch]]:
         """Each range of candidates, and what fetches signals of just those."""
-        for number, rows in enumerate(self.todo.shards):
+        for number, rows in enumerate(self.todo.shards[self.target.name]):
             yield rows, self._fetcher(number, rows)
 
     def _fetcher(self, number: int, rows: slice) -> Fetch:
         held: dict[str, Any] = {}
 
+        @cache
+        def encoded() -> tuple[Encoded, ...]:
+            return self.target.candidates[rows]
+
         def fetch(name: str) -> Any:
             if name not in held:
                 question = ask(name)
                 if question.name in FACTS:
-                    held[name] = getattr(self.facts, question.name)(rows)
+                    held[name] = getattr(self.facts, question.name)(encoded())
                 elif question.needs:
                     held[name] = DERIVED[question.name](*map(fetch, question.needs))
                 else:
@@ -61,11 +69,15 @@ class Answers:
         return fetch
 
     def whole(self, name: str) -> Any:
-        """A signal of all candidates, an array or a list; put together once."""
+        """A signal of all candidates, an array or texts; put together once."""
         if name not in self.held:
-            parts = [fetch(name) for _, fetch in self.shards()]
-            listed = isinstance(parts[0], list)
-            self.held[name] = [one for part in parts for one in part] if listed else _stacked(parts)
+            parts = (fetch(name) for _, fetch in self.shards())
+            first = next(parts)
+            listed = isinstance(first, list)
+            everything = chain([first], parts)
+            self.held[name] = (
+                Strings.of(chain.from_iterable(everything)) if listed else _stacked([*everything])
+            )
         return self.held[name]
 
     def each(self, name: str, reduce: Callable[[np.ndarray], Scores]) -> Scores:

@@ -1,6 +1,6 @@
 """The records in question: read or drawn, none on two sides, in an order that tells nothing."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,12 +11,13 @@ from nonmember.audit.spec import Data
 from nonmember.data import texts
 from nonmember.data.corpora import python_functions
 from nonmember.data.records import Records
-from nonmember.data.split import Split, draw, two_sides
+from nonmember.data.split import Split, draw, tied_together, two_sides
 from nonmember.data.texts import Record
 from nonmember.errors import DataError
 from nonmember.seeds import generator
 
-SPARE = 4  # records looked at for each one that the attacker shall know
+SPARE = 4  # records looked at first for each one that the attacker shall know
+ROUNDS = 8  # of looking at twice as many more, each of which reads all records once
 
 
 @dataclass(frozen=True)
@@ -40,22 +41,14 @@ def read_candidates(data: Data, *, seed: int) -> Candidates:
     Raises:
         DataError: a file that cannot be used, a text on two sides, too few records or groups.
     """
-    if data.pool is not None and data.take is not None:
-        pool = _pool(data)
-        drawn = draw(
-            [_kept_together(record) for record in pool],
-            members=data.take.members,
-            non_members=data.take.non_members,
-            control=data.take.control,
-            seed=seed,
-        )
-        members, outsiders, control = (pool.take(part) for part in drawn)
-    else:
-        members, outsiders = _two_files(data)
-        control = Records.of([])
+    members, outsiders, control = _sides(data, seed)
     _refuse_overlap(members, outsiders, control)
-    split = two_sides([r.group for r in members], [r.group for r in outsiders])
     records = members + outsiders
+    split = two_sides(
+        [record.group for record in members],
+        [record.group for record in outsiders],
+        texts.digests(records),
+    )
     known = _known(records, split, data.known, seed)
     evaluated = ~known
     _refuse_one_group(split, evaluated)
@@ -72,6 +65,22 @@ def read_candidates(data: Data, *, seed: int) -> Candidates:
     )
 
 
+def _sides(data: Data, seed: int) -> tuple[Records, Records, Records]:
+    """Members, non-members and the control's records."""
+    if data.pool is None or data.take is None:
+        return *_two_files(data), Records.of([])
+    pool = _pool(data)
+    drawn = draw(
+        tied_together((record.group for record in pool), texts.digests(pool)),
+        members=data.take.members,
+        non_members=data.take.non_members,
+        control=data.take.control,
+        seed=seed,
+    )
+    members, outsiders, control = (pool.take(part) for part in drawn)
+    return members, outsiders, control
+
+
 def _refuse_one_group(split: Split, evaluated: np.ndarray) -> None:
     for name, side in (("members", split.member), ("non-members", ~split.member)):
         if len(np.unique(split.group[side & evaluated])) < 2:
@@ -84,47 +93,63 @@ def _refuse_one_group(split: Split, evaluated: np.ndarray) -> None:
 def _known(records: Records, split: Split, count: int, seed: int) -> np.ndarray:
     """Marks of the records that the attacker knows: ``count`` of each side, in whole groups.
 
-    None shares 13 words with a record that is evaluated: it would hand a part of it over.
+    None shares 13 words with a record of another group: it would hand a part of it over.
     """
     known = np.zeros(len(records), dtype=bool)
     for name, side in (("members", split.member), ("non-members", ~split.member)):
         if not count:
             break
-        looked_at = _first_groups(split, side, SPARE * count, seed)
-        others = np.ones(len(records), dtype=bool)
-        others[looked_at] = False
-        shared = texts.shared_ngrams(records.take(looked_at), records.take(np.flatnonzero(others)))
-        tainted = np.unique(split.group[looked_at[list(shared)]])
-        free = looked_at[~np.isin(split.group[looked_at], tainted)]
-        if len(free) < count or side.sum() - count < 2:
+        free, looked_at = _free(records, split, side, count, seed)
+        chosen = np.isin(split.group, split.group[free[:count]])
+        if len(free) < count or side.sum() - chosen.sum() < 2:
             raise DataError(
                 f"data.known: {count} {name} cannot be set aside for the attacker: of "
-                f"{int(side.sum())}, {len(free)} of {len(looked_at)} looked at share no 13 words "
+                f"{int(side.sum())}, {len(free)} of {looked_at} looked at share no 13 words "
                 "with another record; ask for fewer"
             )
-        known |= np.isin(split.group, split.group[free[:count]])
-    if count:
-        _refuse_shared(records, known)
+        known |= chosen
     return known
 
 
-def _first_groups(split: Split, side: np.ndarray, least: int, seed: int) -> Int[np.ndarray, "_"]:
-    """Positions of ``least`` records of a side, or somewhat more: whole groups, drawn."""
+def _free(
+    records: Records, split: Split, side: np.ndarray, count: int, seed: int
+) -> tuple[Int[np.ndarray, "_"], int]:
+    """Records of a side that share nothing with any other, in an order that is drawn.
+
+    At least ``count``, if there are so many among those looked at, of which the number is
+    given too: more and more of the side, and all of it unless it is very large.
+    """
     groups = np.unique(split.group[side])
-    sizes = np.bincount(split.group)[groups]
-    order = generator(seed, "known").permutation(len(groups))
-    taken = order[: int(np.searchsorted(np.cumsum(sizes[order]), least)) + 1]
-    return np.flatnonzero(np.isin(split.group, groups[taken]))
+    order = generator(seed, "known").permutation(groups)
+    upto = np.cumsum(np.bincount(split.group)[order])
+    free, start = np.empty(0, dtype=np.int64), 0
+    for turn in range(ROUNDS):
+        goal = (upto[start - 1] if start else 0) + SPARE * count * 2**turn
+        stop = min(len(order), int(np.searchsorted(upto, goal)) + 1)
+        free = np.concatenate([free, _sharing_nothing(records, split, order[start:stop])])
+        start = stop
+        if len(free) >= count or stop == len(order):
+            break
+    return free, int(upto[start - 1])
 
 
-def _refuse_shared(records: Records, known: np.ndarray) -> None:
-    mine = records.take(np.flatnonzero(known))
-    shared = texts.shared_ngrams(mine, records.take(np.flatnonzero(~known)))
-    if shared:
-        raise DataError(
-            f"{mine[shared[0]].id}, which the attacker is to know, shares 13 words with a record "
-            "that is evaluated; group records of one source, or choose another seed"
-        )
+def _sharing_nothing(
+    records: Records, split: Split, groups: Int[np.ndarray, "_"]
+) -> Int[np.ndarray, "_"]:
+    """The records of those of these groups that share no 13 words with any other group."""
+    place = np.full(int(split.group.max()) + 1, -1)
+    place[groups] = np.arange(len(groups))
+    asked = np.flatnonzero(place[split.group] >= 0)
+    asked = asked[np.argsort(place[split.group[asked]], kind="stable")]
+    mine = Records.of(_coded(records, split, asked))
+    everyone = _coded(records, split, np.arange(len(records)))
+    tainted = split.group[asked[list(texts.shared_ngrams(mine, everyone))]]
+    return asked[~np.isin(split.group[asked], tainted)]
+
+
+def _coded(records: Records, split: Split, places: Int[np.ndarray, "_"]) -> Iterator[Record]:
+    """The records, each in the group that the split has it in."""
+    return (replace(records[at], group=str(split.group[at])) for at in places.tolist())
 
 
 def _two_files(data: Data) -> tuple[Records, Records]:
@@ -138,11 +163,6 @@ def _two_files(data: Data) -> tuple[Records, Records]:
             found = Records.of(replace(record, id=f"{folder}/{record.id}") for record in found)
         sides.append(found)
     return sides[0], sides[1]
-
-
-def _kept_together(record: Record) -> str:
-    """Records of one group, and copies of one text, are dealt to the same side."""
-    return record.group if record.group is not None else texts.normalised(record.plain())
 
 
 def _pool(data: Data) -> Records:

@@ -49,7 +49,9 @@ def found(
     """
     split, spec = subject.candidates.split, subject.spec
     biased = any(one.blind and one.auc.excludes(0.5) for one in attacks)
-    whole, unable = _of_set(featured(known.target.attacks), scores, split, spec, biased=biased)
+    whole, unable = _of_set(
+        featured(known.target.attacks, spec), scores, split, spec, biased=biased
+    )
     persons, few = _of_persons(scores, split, spec)
     findings = tuple(one for one in (unable, few) if one is not None)
     return Collective(whole, persons, findings)
@@ -64,6 +66,8 @@ def _of_set(
     biased: bool,
 ) -> tuple[SetResult | None, Finding | None]:
     """Dataset inference: the members as the suspect set, from the scores of the attacks."""
+    if not attacks:
+        return None, checks.set_left_out("no attack that scores a record by itself ran")
     columns = [scores[one.name] for one in attacks]
     seed = derive(spec.seed, "dataset inference")
     try:
@@ -83,10 +87,12 @@ def _of_set(
 def _of_persons(
     scores: Mapping[str, Scores], split: Split, spec: Spec
 ) -> tuple[PersonsResult | None, Finding | None]:
-    """How well persons are told apart, where some have more than one record."""
+    """How well persons are told apart, where the records say whose they are."""
     name = next((one for one in PERSONS_BY if one in scores), None)
-    if name is None or len(np.unique(split.group)) == len(split.group):
+    if spec.data.group is None:
         return None, None
+    if name is None:
+        return None, checks.persons_left_out(f"neither {' nor '.join(PERSONS_BY)} ran")
     try:
         told = persons(
             scores[name],

@@ -3,16 +3,18 @@
 import os
 import platform
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from typing import Any
 
 import numpy as np
 
+from nonmember.audit.jobs import Job
 from nonmember.audit.plan import Plan
 from nonmember.audit.subject import Subject, Target
 from nonmember.evaluation import checks
 from nonmember.evaluation.checks import Finding
+from nonmember.models.source import digest
 from nonmember.signals.store import Store
 
 PACKAGES = ("nonmember", "torch", "transformers", "peft", "numpy", "scipy", "scikit-learn")
@@ -86,8 +88,19 @@ def provenance(subject: Subject, todo: Plan, store: Store) -> dict[str, Any]:
         "python": sys.version.split()[0],
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
         "versions": {package: version(package) for package in PACKAGES},
-        "jobs": {
-            job.label: {"address": job.address, **store.provenance(job.address)}
-            for job in todo.jobs
-        },
+        "jobs": _jobs(todo.jobs, store),
     }
+
+
+def _jobs(jobs: Sequence[Job], store: Store) -> dict[str, dict[str, Any]]:
+    """How the jobs of each kind came about: those on different candidates are one kind."""
+    kinds: dict[str, list[Job]] = {}
+    for job in jobs:
+        kinds.setdefault(job.label.split(" of candidates ")[0], []).append(job)
+    found = {}
+    for label, alike in kinds.items():
+        about = [store.provenance(job.address) for job in alike]
+        seconds = round(sum(one["seconds"] for one in about), 3)
+        addresses = digest(*(job.address for job in alike)) if len(alike) > 1 else alike[0].address
+        found[label] = {**about[0], "seconds": seconds, "jobs": len(alike), "address": addresses}
+    return found

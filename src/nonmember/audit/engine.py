@@ -5,17 +5,18 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
-import numpy as np
 import torch
 
-from nonmember.audit.plan import Job, Query, Train, Write
+from nonmember.audit.jobs import Job, Query, Train, Write
 from nonmember.audit.sources import Served
+from nonmember.errors import ModelError
 from nonmember.models import causal, endpoint
 from nonmember.models.causal import CausalModel, Placement
 from nonmember.models.endpoint import Endpoint
 from nonmember.models.source import Source, locate
 from nonmember.models.text import Encoded
 from nonmember.signals.store import Store, note
+from nonmember.training import self_prompted
 from nonmember.training.finetune import fine_tune
 
 Watch = Callable[[str, float], None]
@@ -110,7 +111,14 @@ def _train(job: Train, store: Store, told: Callable[[int], None]) -> None:
 
 def _opened(job: Query | Write, store: Store) -> Loaded:
     if isinstance(job.model, Served):
-        return endpoint.connect(job.model.service)
+        found = endpoint.connect(job.model.service)
+        if found.digest != job.model.digest:
+            found.close()
+            raise ModelError(
+                f"{job.model.name}: the model behind this address has changed since the audit "
+                "began; run it again"
+            )
+        return found
     return causal.load(_source(job.model, store), job.where)
 
 
@@ -120,33 +128,30 @@ def _ask(job: Query | Write, model: Loaded, store: Store, told: Callable[[int], 
         given = [_given(name, job, model) for name in job.signal.inputs]
         arrays = job.signal.extract(*given, **job.options, watch=told)
     else:
-        arrays = {"ids": _written(job, model, told)}
-    store.put(job.address, arrays, _circumstances(job.where, start))
+        arrays = self_prompted.write(
+            model,
+            job.prompts,
+            texts=job.texts,
+            prompt_tokens=job.prompt_tokens,
+            most=job.most,
+            seed=job.seed,
+            watch=told,
+        )
+    about = _circumstances(job.where, start)
+    if isinstance(job.model, Served):
+        about = {"seconds": about["seconds"], "endpoint": job.model.name}
+    store.put(job.address, arrays, about)
 
 
 def _given(name: str, job: Query, model: Loaded) -> Any:
-    """What an extractor asks for by this name; records are encoded here, once."""
+    """What an extractor asks for by this name; records are encoded here, once.
+
+    Whoever is asked, texts are altered and encoded as the target meets them.
+    """
     if name == "model":
-        return model
+        own = isinstance(model, Endpoint)
+        return model if own else replace(model, tokenizer=job.encoded.tokenizer)
     return tuple(job.encoded) if name == "encoded" else job.inputs[name]
-
-
-def _written(job: Write, model: Loaded, told: Callable[[int], None]) -> np.ndarray:
-    """Texts that the model writes after prompts in turn, as token ids (k t), padded with -1."""
-    beginnings = [one.ids[: job.prompt_tokens] for one in job.prompts]
-    prompts = [beginnings[i % len(beginnings)] for i in range(job.texts)]
-    found = model.sample(
-        prompts,
-        most=[job.most] * job.texts,
-        temperature=1.0,
-        top_k=50,
-        seed=job.seed,
-        watch=told,
-    )
-    ids = np.full((job.texts, max(1, *map(len, found))), -1, dtype=np.int64)
-    for row, own in zip(ids, found, strict=True):
-        row[: len(own)] = own
-    return ids
 
 
 def _circumstances(where: Placement, start: float) -> dict[str, Any]:
@@ -163,9 +168,8 @@ def _material(job: Train, store: Store) -> Sequence[Encoded]:
     """What is trained on: records, or what another job let a model write."""
     if not isinstance(job.encoded, Write):
         return job.encoded
-    form = job.encoded.prompts[0].form
-    rows = (row[row >= 0] for row in store.array(job.encoded.address, "ids"))
-    return [Encoded(ids, np.arange(len(ids)) > 0, "", False, "", form) for ids in rows]
+    found = {name: store.array(job.encoded.address, name) for name in ("ids", "first")}
+    return self_prompted.read(found, job.encoded.prompts[0].form)
 
 
 def _at_hand(loaded: Loaded | None, job: Query | Write) -> Loaded | None:

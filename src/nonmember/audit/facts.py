@@ -1,6 +1,6 @@
 """What is known of candidates without asking the model under audit."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -8,7 +8,9 @@ import numpy as np
 from jaxtyping import Float
 
 from nonmember.audit.subject import Subject, Target
+from nonmember.data.records import Record
 from nonmember.models import embedding
+from nonmember.models.text import Encoded
 from nonmember.types import TokenIds
 
 
@@ -19,28 +21,32 @@ class Facts:
     target: Target
     subject: Subject
 
-    def texts(self, rows: slice) -> list[str]:
-        """The candidates as far as they were scored."""
-        return [one.text for one in self.target.candidates[rows]]
+    def texts(self, encoded: Sequence[Encoded]) -> list[str]:
+        """What is scored of the candidates."""
+        return [one.text for one in encoded]
 
-    def token_ids(self, rows: slice) -> TokenIds:
+    def whole_texts(self, encoded: Sequence[Encoded]) -> list[str]:
+        """All that the model is given: prompts, and the other turns of a chat, too."""
+        return [Record("", one.content).plain() for one in encoded]
+
+    def token_ids(self, encoded: Sequence[Encoded]) -> TokenIds:
         """Ids of the scored tokens, NaN past the last one."""
-        scored = [one.ids[one.scored] for one in self.target.candidates[rows]]
+        scored = [one.ids[one.scored] for one in encoded]
         ids = np.full((len(scored), max([1, *map(len, scored)])), np.nan)
         for row, own in zip(ids, scored, strict=True):
             row[: len(own)] = own
         return ids
 
-    def token_frequency(self, rows: slice) -> Float[np.ndarray, "n t"]:
+    def token_frequency(self, encoded: Sequence[Encoded]) -> Float[np.ndarray, "n t"]:
         """How common each scored token is in the corpus, or among the candidates without one.
 
         (count + 1) / (N + V), with N tokens in all and a vocabulary of V.
         """
-        ids = self.token_ids(rows)
+        ids = self.token_ids(encoded)
         common = self._common[np.nan_to_num(ids).astype(np.int64)]
         return np.where(np.isnan(ids), np.nan, common)
 
-    def token_embedding(self, _rows: slice) -> Callable[[np.ndarray], np.ndarray]:
+    def token_embedding(self, _encoded: Sequence[Encoded]) -> Callable[[np.ndarray], np.ndarray]:
         """Embeds the texts of tokens, given their ids."""
         return self._embedded
 
@@ -55,7 +61,7 @@ class Facts:
         counted, corpus = self.target.candidates, self.subject.corpus
         if corpus is not None:
             counted = replace(counted, records=corpus)
-        size = len(counted.tokenizer)
+        size = 1 + max(counted.tokenizer.get_vocab().values())
         counts = np.zeros(size, dtype=np.int64)
         for one in counted:
             counts += np.bincount(one.ids, minlength=size)

@@ -16,10 +16,8 @@ from nonmember.audit.plan import Plan
 from nonmember.audit.records import AttackResult, Exposed, Histogram, TargetResult
 from nonmember.audit.scoring import scores as all_scores
 from nonmember.audit.scoring import with_features
-from nonmember.audit.spec import Spec
 from nonmember.audit.subject import Subject, Target
 from nonmember.audit.verdict import points_at_members, strongest, verdict
-from nonmember.data.split import Split
 from nonmember.errors import RunError, UnresolvableError
 from nonmember.evaluation import checks, roc
 from nonmember.evaluation.checks import Finding
@@ -58,7 +56,7 @@ def judged(
     listed = found.leaks and points_at_members(strongest(attacks))
     return replace(
         found,
-        redraws=redraws(target, with_features(known, scores), scores, subject, blind),
+        redraws=redraws(target, with_features(known, scores, subject.spec), scores, subject, blind),
         exposed=exposed(scores[found.strongest], target, subject) if listed else (),
         findings=(*target.findings, *findings),
         training=describe.training(target, todo, store),
@@ -118,8 +116,9 @@ def _results(
         ids = [record.id for record in subject.candidates.records.take(lost)]
         members = int(subject.candidates.split.member[lost].sum())
         findings.append(checks.unscored(attack.name, ids, members))
+        findings.append(checks.tied(attack.name, own))
         try:
-            one = result(attack, own, subject.candidates.split, subject.spec, target.attacks)
+            one = result(attack, own, subject, target)
         except UnresolvableError as error:
             findings.append(checks.failed(attack.name, str(error)))
             continue
@@ -129,22 +128,21 @@ def _results(
     return found, [finding for finding in findings if finding is not None]
 
 
-def result(
-    attack: Attack, scores: Scores, split: Split, spec: Spec, among: Sequence[Attack]
-) -> AttackResult:
-    """One attack, ``among`` those that are judged together.
+def result(attack: Attack, scores: Scores, subject: Subject, target: Target) -> AttackResult:
+    """One attack, judged together with the others on the target.
 
     Raises:
         UnresolvableError: it could score no member, or no non-member.
     """
+    split, spec, among = subject.candidates.split, subject.spec, target.attacks
     seed = derive(spec.seed, attack.key)
     found = figures(attack, scores, split, spec.evaluation, attacks=len(among), seed=seed)
     values, inside, _ = scored(scores, split)
     return AttackResult(
         name=attack.name,
         paper=attack.paper,
-        access=threat.access_of(attack, among),
-        queries=threat.query_count(attack, among, spec),
+        access=threat.access_of(attack, among, spec),
+        queries=threat.query_count(attack, among, spec) * target.prompts_per_text,
         needs=attack.needs,
         options=options.of_attack(attack, spec),
         members=int(inside.sum()),

@@ -10,6 +10,8 @@ from nonmember.attacks.registry import Attack
 from nonmember.audit.spec import Spec
 from nonmember.errors import SpecError, unknown
 from nonmember.models.source import locate
+from nonmember.rewriting import masked
+from nonmember.seeds import derive
 from nonmember.signals.catalogue import SIGNALS, Signal
 
 WORDNET = "wordnet"  # the filler that is no model
@@ -25,7 +27,8 @@ def of_attack(attack: Attack, spec: Spec) -> dict[str, Any]:
         **spec.attacks.options.get(attack.name, {}),
         **spec.attacks.options.get(attack.key, {}),
     }
-    return _checked(attack.score, attack.options, given, f"attacks.options.{attack.name}")
+    defaults = _seeded(attack.options, spec, attack.key)
+    return _checked(attack.score, defaults, given, f"attacks.options.{attack.name}")
 
 
 def of_signal(signal: Signal, spec: Spec) -> dict[str, Any]:
@@ -35,17 +38,19 @@ def of_signal(signal: Signal, spec: Spec) -> dict[str, Any]:
         SpecError: an option that it does not have, or a value that it cannot take.
     """
     given = spec.signals.options.get(signal.name, {})
-    return _checked(signal.extract, signal.options, given, f"signals.options.{signal.name}")
+    defaults = _seeded(signal.options, spec, signal.name)
+    return _checked(signal.extract, defaults, given, f"signals.options.{signal.name}")
 
 
-def models_of(given: Mapping[str, Any]) -> list[str]:
-    """Digests of the models that options of an extractor name: the filler of masked words.
+def content(given: Mapping[str, Any]) -> str:
+    """What options come down to: of a filler that is a model, its digest and not its place.
 
     Raises:
-        ModelError: there is none at that place.
+        ModelError: there is no model at that place.
     """
     filler = given.get("filler", WORDNET)
-    return [] if filler == WORDNET else [locate(filler).digest]
+    named = {} if filler == WORDNET else {"filler": locate(filler).digest}
+    return str(sorted({**given, **named}.items()))
 
 
 def check_signals(spec: Spec) -> None:
@@ -53,11 +58,19 @@ def check_signals(spec: Spec) -> None:
 
     Raises:
         SpecError: naming the extractor or the option.
+        ModelError: the filler of masked words is no masked language model.
     """
     for name in spec.signals.options:
         if name not in SIGNALS:
             raise SpecError(f"signals.options: {unknown('extractor', name, SIGNALS)}")
-        of_signal(SIGNALS[name], spec)
+        filler = of_signal(SIGNALS[name], spec).get("filler", WORDNET)
+        if filler != WORDNET:
+            masked.check(filler)
+
+
+def _seeded(defaults: Mapping[str, Any], spec: Spec, name: str) -> Mapping[str, Any]:
+    """Whatever draws does so from the audit's root seed, each from a stream of its own."""
+    return {**defaults, "seed": derive(spec.seed, name) % 2**32} if "seed" in defaults else defaults
 
 
 def _checked(

@@ -12,12 +12,11 @@ from nonmember.audit.scoring import Whole, cross_fitted
 from nonmember.audit.spec import Spec
 from nonmember.audit.subject import Subject, Target
 from nonmember.data.split import Split
-from nonmember.models.source import digest
 from nonmember.seeds import derive, generator
 from nonmember.types import Scores
 
 BlindScores = dict[tuple[str, int, str], Scores]
-"""Scores of attacks that see texts alone, by attack, draw and the texts' digest."""
+"""Scores of attacks that see texts alone, by attack, draw and what tells the texts."""
 
 
 def redraws(
@@ -33,31 +32,23 @@ def redraws(
     nothing. Learned attacks are fitted again to each draw.
     """
     spec, alarms = subject.spec, 0
+    texts = f"{target.candidates.form} {target.fingerprint}"
     for turn in range(spec.evaluation.redraws):
         split = redrawn(subject.candidates.split, generator(spec.seed, "redraw", turn))
         drawn = dict(scores)
         for attack in (one for one in target.attacks if one.learned):
-            drawn[attack.name] = _again(attack, turn, whole, split, spec, blind)
+            given = options.of_attack(attack, spec)
+            key = (attack.key, turn, texts)
+            found = blind.get(key)
+            if found is None:
+                found = cross_fitted(attack, whole, split, given, seed=spec.seed)
+            if attack.family == "blind":
+                blind[key] = found
+            drawn[attack.name] = found
         alarms += any(
             _alarm(one, drawn[one.name], split, spec, len(scores)) for one in target.attacks
         )
     return Redraws(spec.evaluation.redraws, alarms)
-
-
-def _again(
-    attack: Attack, turn: int, whole: Whole, split: Split, spec: Spec, blind: BlindScores
-) -> Scores:
-    given = options.of_attack(attack, spec)
-
-    def fitted() -> Scores:
-        return cross_fitted(attack, whole, split, given, seed=spec.seed)
-
-    if attack.family != "blind":
-        return fitted()
-    key = (attack.key, turn, digest(*whole("texts")))
-    if key not in blind:
-        blind[key] = fitted()
-    return blind[key]
 
 
 def _alarm(attack: Attack, scores: Scores, split: Split, spec: Spec, attacks: int) -> bool:

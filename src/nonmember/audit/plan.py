@@ -6,22 +6,23 @@ stand in the order of their content's digest and are cut into shards by its firs
 that one record more changes one shard.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 
 from nonmember.audit import options
+from nonmember.audit.jobs import Job, Model, Query, Train, Write
 from nonmember.audit.sources import Served
 from nonmember.audit.spec import SelfPrompted
 from nonmember.audit.subject import Subject, Target
 from nonmember.audit.threat import needs_of
 from nonmember.data.records import Records
+from nonmember.models import generate
 from nonmember.models.causal import Placement
-from nonmember.models.source import Source, digest
+from nonmember.models.source import digest
 from nonmember.models.text import Encoded, Encodings
 from nonmember.seeds import derive
 from nonmember.signals.catalogue import SIGNALS, Signal, Whose, passes
@@ -31,78 +32,22 @@ TORCH, TRANSFORMERS = version("torch"), version("transformers")
 TRAINING_VERSION = 2
 WRITING_VERSION = 1
 SHARD = 256  # candidates asked in one job at most, or nearly: what an interruption can cost
+SERVED_SHARD = 32  # of an endpoint, which takes a request per text or per token
 USUAL = 100_000_000  # parameters of a model that does not say
 FORWARD, FULL, LORA = 2, 6, 4  # floating-point operations per parameter and token
-
-
-@dataclass(frozen=True)
-class Train:
-    """Fine-tune ``base``, on records or on what a model wrote; the output is a model's folder."""
-
-    address: str
-    label: str
-    base: Source
-    encoded: "Encodings | Write"
-    recipe: Recipe
-    seed: int
-    where: Placement
-    tokens: int
-    work: float
-
-
-Model = Source | Served | Train
-"""A model on disk, one behind an endpoint, or the job that makes one."""
-
-
-@dataclass(frozen=True)
-class Query:
-    """Ask a model for one signal of some candidates; the output is a folder of arrays.
-
-    ``inputs`` are further records that the extractor asks for by name.
-    """
-
-    address: str
-    label: str
-    signal: Signal
-    model: Model
-    encoded: Encodings
-    inputs: Mapping[str, tuple[Encoded, ...]]
-    options: Mapping[str, Any]
-    where: Placement
-    tokens: int
-    work: float
-
-
-@dataclass(frozen=True)
-class Write:
-    """Let a model go on from prompts; the output is what it wrote, as token ids."""
-
-    address: str
-    label: str
-    model: Model
-    prompts: tuple[Encoded, ...]
-    texts: int
-    prompt_tokens: int
-    most: int
-    seed: int
-    where: Placement
-    tokens: int
-    work: float
-
-
-Job = Train | Query | Write
 
 
 @dataclass(frozen=True)
 class Plan:
     """Every job, in an order in which each finds what it needs, and where the answers will be.
 
-    ``shards`` are the ranges of candidates that are asked together. ``answers`` lists, per
-    target, whose answer it is and the signal's name, the addresses of the shards in order.
+    ``shards`` are the ranges of candidates that are asked together, per target. ``answers``
+    lists, per target, whose answer it is and the signal's name, the addresses of the shards
+    in order.
     """
 
     jobs: tuple[Job, ...]
-    shards: tuple[slice, ...]
+    shards: dict[str, tuple[slice, ...]]
     answers: dict[tuple[str, Whose, str], tuple[str, ...]]
     trained: dict[str, Train]
 
@@ -112,16 +57,21 @@ def plan(subject: Subject) -> Plan:
     jobs: dict[str, Job] = {}
     answers: dict[tuple[str, Whose, str], tuple[str, ...]] = {}
     trained: dict[str, Train] = {}
-    shards = shards_of(subject.candidates.records.digests)
+    shards: dict[str, tuple[slice, ...]] = {}
     for target in subject.targets:
         model = target.source or _training(target, subject)
+        size = SERVED_SHARD if isinstance(model, Served) else SHARD
+        shards[target.name] = shards_of(subject.candidates.records.digests, size)
         if isinstance(model, Train):
             trained[target.name] = model
-        needs = (need for one in target.attacks for need in needs_of(one, target.attacks))
+        needs = (
+            need for one in target.attacks for need in needs_of(one, target.attacks, subject.spec)
+        )
         asked = sorted(passes(needs), key=lambda one: (ORDER.index(one[0]), one))
         for whose, name in asked:
             of = _whose(whose, target, model, subject)
-            queries = tuple(_queries(whose, SIGNALS[name], target, of, subject, shards))
+            parts = shards[target.name]
+            queries = tuple(_queries(whose, SIGNALS[name], target, of, subject, parts))
             for job in (*_chain(of), *queries):
                 jobs.setdefault(job.address, job)
             answers[target.name, whose, name] = tuple(job.address for job in queries)
@@ -131,9 +81,13 @@ def plan(subject: Subject) -> Plan:
 ORDER: tuple[Whose, ...] = ("target", "base", "self")
 
 
-def shards_of(digests: np.ndarray) -> tuple[slice, ...]:
-    """Ranges of candidates whose digests, which are sorted, begin with the same bits."""
-    bits = max(0, int(np.ceil(np.log2(max(1, len(digests)) / SHARD))))
+def shards_of(digests: np.ndarray, size: int) -> tuple[slice, ...]:
+    """Ranges of candidates whose digests, which are sorted, begin with the same bits.
+
+    As many bits as leave about ``size`` candidates together: one more changes one range,
+    until they are so many that all are cut anew.
+    """
+    bits = max(0, int(np.ceil(np.log2(max(1, len(digests)) / size))))
     first = digests[:, :4].copy().view(">u4")[:, 0].astype(np.uint64) >> np.uint64(32 - bits)
     edges = [0, *(np.flatnonzero(np.diff(first)) + 1).tolist(), len(digests)]
     return tuple(slice(start, stop) for start, stop in pairwise(edges))
@@ -161,15 +115,17 @@ def _training(target: Target, subject: Subject) -> Train:
     tokens = sum(len(one.ids) for one in target.training)
     label = f"fine-tune {target.name} on {len(target.training)} records"
     content = digest(*_content(target, target.training))
-    return _train(label, target, target.training, content, tokens, seed, subject.where)
+    recipe = target.recipe
+    return _train(label, target, target.training, content, tokens, recipe, seed, subject.where)
 
 
 def _self_prompted(target: Target, model: Model, subject: Subject) -> Train:
     """The base, tuned on what the target writes when prompted with the known non-members."""
-    write = _writing(target, model, subject.spec.signals.self_prompted, subject)
+    how = subject.spec.signals.self_prompted
+    write = _writing(target, model, how, subject)
     seed = derive(subject.spec.seed, "self-prompted")
-    label = f"fine-tune the self-prompted reference of {target.name}"
-    return _train(label, target, write, write.address, write.tokens, seed, subject.where)
+    label, tokens = f"fine-tune the self-prompted reference of {target.name}", write.tokens
+    return _train(label, target, write, write.address, tokens, how.recipe, seed, subject.where)
 
 
 def _train(
@@ -178,11 +134,12 @@ def _train(
     encoded: Encodings | Write,
     content: str,
     tokens: int,
+    recipe: Recipe,
     seed: int,
     where: Placement,
 ) -> Train:
     assert target.base is not None
-    base, recipe = target.base, target.recipe
+    base = target.base
     address = digest(
         f"train {TRAINING_VERSION} {base.digest} {asdict(recipe)} {seed} {_arithmetic(where)}",
         content,
@@ -194,19 +151,20 @@ def _train(
 
 def _writing(target: Target, model: Model, how: SelfPrompted, subject: Subject) -> Write:
     seed = derive(subject.spec.seed, "self-prompted")
-    most = int(np.median(target.met.tokens))
+    most = max(1, int(np.median(target.met.tokens)))
+    shots = tuple(one for one in target.shots if one.scored.any())
     tokens = how.texts * most
     address = digest(
-        f"write {WRITING_VERSION} {_weights(model)} {how} {most} {seed} "
-        f"{_arithmetic(subject.where)}",
-        *_contents(target.shots),
+        f"write {WRITING_VERSION} {generate.VERSION} {_weights(model)} {how.texts} "
+        f"{how.prompt_tokens} {most} {seed} {_circumstances(model, subject.where)}",
+        *_contents(shots),
     )
     work = float(FORWARD * _parameters(model) * tokens)
     return Write(
         address,
         f"let {target.name} write {how.texts} texts",
         model,
-        target.shots,
+        shots,
         how.texts,
         how.prompt_tokens,
         most,
@@ -230,8 +188,8 @@ def _queries(
     known = {"shots": target.shots, "member_shots": target.member_shots}
     inputs = {name: known[name] for name in signal.inputs if name in known}
     asked = digest(
-        f"query {signal.name} {signal.version} {sorted(given.items())} {_weights(model)} "
-        f"{options.models_of(given)} {_arithmetic(subject.where)}",
+        f"query {signal.name} {signal.version} {options.content(given)} {_weights(model)} "
+        f"{_circumstances(model, subject.where)}",
         *(part for name in sorted(inputs) for part in _contents(inputs[name])),
     )
     whom = {"target": "", "base": "the base of ", "self": "the self-prompted reference of "}[whose]
@@ -242,7 +200,7 @@ def _queries(
         tokens = int(target.met.tokens[rows].sum()) * int(given.get("copies", 1))
         yield Query(
             digest(asked, *_content(target, part)),
-            f"ask {whom}{target.name} for {signal.name} of {rows.start + 1}-{rows.stop}",
+            f"ask {whom}{target.name} for {signal.name} of candidates {rows.start + 1}-{rows.stop}",
             signal,
             model,
             part,
@@ -273,6 +231,11 @@ def _content(target: Target, encoded: Encodings) -> Iterator[str | bytes]:
 def _contents(encoded: Iterable[Encoded]) -> Iterator[bytes]:
     for one in encoded:
         yield one.ids.astype(np.int64).tobytes() + one.scored.tobytes()
+
+
+def _circumstances(model: Model, where: Placement) -> str:
+    """Of an endpoint's answers, nothing about this machine decides."""
+    return "" if isinstance(model, Served) else _arithmetic(where)
 
 
 def _arithmetic(where: Placement) -> str:

@@ -12,13 +12,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from nonmember.audit import describe, engine, judge, records
 from nonmember.audit.engine import Watch
+from nonmember.audit.jobs import Job
 from nonmember.audit.placebo import BlindScores
-from nonmember.audit.plan import Job, Plan, plan
+from nonmember.audit.plan import Plan, plan
 from nonmember.audit.records import Results
 from nonmember.audit.spec import Spec, parse
 from nonmember.audit.subject import Subject, inspect
@@ -27,6 +29,13 @@ from nonmember.signals.store import Store
 
 Observe = Callable[[Sequence[Job]], AbstractContextManager[Watch]]
 SPEC = "spec.json"
+ROWS = 10_000  # records written together
+COLUMNS = {
+    "record": pa.string(),
+    "group": pa.int64(),
+    "member": pa.bool_(),
+    "text": pa.string(),
+}
 NOT_COVERED = (
     "Attackers who train their own models: reference-model attacks (LiRA, RMIA) can find more.",
     "Extraction: whether the model can be made to recite a record.",
@@ -80,13 +89,22 @@ def check(output: Path, spec: Spec) -> None:
         if output.exists() and (not output.is_dir() or any(output.iterdir())):
             raise RunError(f"{output}: holds something that is no run; choose another --output")
         return
-    there, wanted = asked(output).model_dump(), spec.model_dump()
+    there, wanted = _results_of(asked(output)), _results_of(spec)
     parts = [key for key in wanted if key != "report" and there[key] != wanted[key]]
     if parts:
         raise RunError(
             f"{output}: holds the run of another spec (they differ in {', '.join(parts)}); "
             "choose another --output, or remove it"
         )
+
+
+def _results_of(spec: Spec) -> dict[str, Any]:
+    """What of a spec decides the results: not how fast an endpoint is asked."""
+    values = spec.model_dump()
+    for target in values["targets"].values():
+        for pace in ("at_once", "per_second", "insecure"):
+            (target["endpoint"] or {}).pop(pace, None)
+    return values
 
 
 def asked(output: Path) -> Spec:
@@ -113,18 +131,13 @@ def claim(output: Path, spec: Spec) -> None:
 
 def conclude(subject: Subject, todo: Plan, store: Store, output: Path, watch: Watch) -> Results:
     """Judge every target from the store's answers and write the run folder."""
-    table: dict[str, Any] = {
-        "record": [record.id for record in subject.candidates.records],
-        "group": subject.candidates.split.group,
-        "member": subject.candidates.split.member,
-        "text": [record.plain() for record in subject.candidates.records],
-    }
+    scores: dict[str, np.ndarray] = {}
     targets, blind = [], BlindScores()
     for target in subject.targets:
         watch(f"judge {target.name}", 1.0)
-        found, scores = judge.judged(target, subject, todo, store, blind)
+        found, own = judge.judged(target, subject, todo, store, blind)
         targets.append(found)
-        table |= {f"{target.name}.{name}": values for name, values in scores.items()}
+        scores |= {f"{target.name}.{name}": values for name, values in own.items()}
     results = Results(
         schema=records.SCHEMA,
         title=subject.spec.title,
@@ -136,16 +149,30 @@ def conclude(subject: Subject, todo: Plan, store: Store, output: Path, watch: Wa
         findings=subject.findings,
         provenance=describe.provenance(subject, todo, store),
     )
-    _write_private(output / "private" / "records.parquet", table)
+    _write_private(output / "private" / "records.parquet", subject, scores)
     _write(output / "results.json", records.dump(results))
     return results
 
 
-def _write_private(path: Path, table: Mapping[str, Any]) -> None:
+def _write_private(path: Path, subject: Subject, scores: Mapping[str, np.ndarray]) -> None:
+    """Every record with its scores, some at a time."""
     path.parent.mkdir(mode=0o700, exist_ok=True)
     part = path.with_suffix(".part")
-    pq.write_table(pa.table(dict(table)), part)
-    part.chmod(0o600)
+    part.touch(mode=0o600)
+    records, split = subject.candidates.records, subject.candidates.split
+    schema = pa.schema({**COLUMNS, **dict.fromkeys(scores, pa.float64())})
+    with pq.ParquetWriter(part, schema) as writer:
+        for start in range(0, len(records), ROWS):
+            rows = slice(start, start + ROWS)
+            block = list(records[rows])
+            columns = {
+                "record": [record.id for record in block],
+                "group": split.group[rows],
+                "member": split.member[rows],
+                "text": [record.plain() for record in block],
+            }
+            columns |= {name: values[rows] for name, values in scores.items()}
+            writer.write_table(pa.table(columns, schema))
     part.replace(path)
 
 

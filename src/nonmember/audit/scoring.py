@@ -31,7 +31,7 @@ def scores(answers: Answers, split: Split, spec: Spec) -> dict[str, Scores]:
     """
     attacks = answers.target.attacks
     found = _streamed([one for one in attacks if one.rowwise], answers, spec)
-    whole = with_features(answers, found)
+    whole = with_features(answers, found, spec)
     for attack in attacks:
         if not attack.rowwise:
             given = options.of_attack(attack, spec)
@@ -49,9 +49,9 @@ def _streamed(attacks: Sequence[Attack], answers: Answers, spec: Spec) -> dict[s
     return found
 
 
-def with_features(answers: Answers, found: Mapping[str, Scores]) -> Whole:
+def with_features(answers: Answers, found: Mapping[str, Scores], spec: Spec) -> Whole:
     """Signals of all candidates; ``features`` are the scores of the attacks that are combined."""
-    columns = [found[one.name] for one in featured(answers.target.attacks)]
+    columns = [found[one.name] for one in featured(answers.target.attacks, spec)]
 
     def whole(name: str) -> Any:
         return np.stack(columns, axis=1) if name == "features" else answers.whole(name)
@@ -110,4 +110,4 @@ def _part(need: str, whole: Whole, split: Split, known: np.ndarray, held: np.nda
     if need.startswith("pop_"):
         rows = known[~split.member[known]]
     values = whole(need.removeprefix("known_").removeprefix("pop_"))
-    return values[rows] if isinstance(values, np.ndarray) else [values[i] for i in rows]
+    return values[rows] if isinstance(values, np.ndarray) else values.take(rows)

@@ -77,8 +77,7 @@ def _served(url: str, how: Endpoint) -> Served:
     found = endpoint.connect(service)
     try:
         gives = frozenset(found.manner.gives)
-        known = endpoint.identity(service)
-        return Served(service, known, found.access, gives, found.context, found.tokenizer)
+        return Served(service, found.digest, found.access, gives, found.context, found.tokenizer)
     finally:
         found.close()
 

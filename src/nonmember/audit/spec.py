@@ -74,6 +74,9 @@ def _recipe(value: Any) -> Any:
     return value
 
 
+CheckedRecipe = Annotated[Recipe, BeforeValidator(_recipe)]
+
+
 class Endpoint(_Part):
     """How a model is asked over HTTP: its name there, and a folder with its tokenizer.
 
@@ -98,7 +101,7 @@ class Target(_Part):
     base: str | None = None
     endpoint: Endpoint | None = None
     trained_on: Literal["members", "control"] | None = None
-    recipe: Annotated[Recipe, BeforeValidator(_recipe)] = Recipe()
+    recipe: CheckedRecipe = Recipe()
 
     @model_validator(mode="after")
     def _one_way(self) -> "Target":
@@ -133,6 +136,7 @@ class SelfPrompted(_Part):
 
     texts: PositiveInt = 200
     prompt_tokens: PositiveInt = 16
+    recipe: CheckedRecipe = Recipe(method="lora", learning_rate=3e-4)
 
 
 class Signals(_Part):

@@ -25,6 +25,7 @@ from nonmember.models import causal
 from nonmember.models.causal import Placement
 from nonmember.models.source import Source
 from nonmember.models.text import Encoded, Encodings, Form, encode, fingerprint, lossy
+from nonmember.signals import conditioned
 from nonmember.training.recipe import Recipe
 
 FEWEST_TOKENS = 8
@@ -61,6 +62,12 @@ class Target:
     attacks: tuple[Attack, ...]
     left_out: Mapping[str, str]
     findings: tuple[Finding, ...]
+
+    @property
+    def prompts_per_text(self) -> int:
+        """How often the target is asked about one text: once per token if it answers labels."""
+        by_token = isinstance(self.source, Served) and self.source.access == "label"
+        return max(1, int(np.median(self.met.scored))) if by_token else 1
 
 
 @dataclass(frozen=True)
@@ -104,13 +111,13 @@ def _target(
     tokenizer = asked.tokenizer if isinstance(asked, Served) else causal.load_tokenizer(asked)
     form = _form(spec.data, [model for model in models if model is not None])
     encoded = Encodings(tokenizer, candidates.records, form)
-    met = _met(tokenizer, encoded, asked)
+    met = _met(encoded, [model for model in models if isinstance(model, Source)])
     _refuse_silence(name, met, candidates.split)
     if source is not None and base is not None:
         sources.compare_tokenizers(source.name, base, encoded)
-    attacks, left_out = threat.chosen(spec, _means(source, base, candidates))
     known = (candidates.known_non_members, candidates.known_members)
     shots, member_shots = (encode(tokenizer, side, form) for side in known)
+    attacks, left_out = threat.chosen(spec, _means(models, tokenizer, shots, member_shots))
     return Target(
         name,
         source,
@@ -128,24 +135,37 @@ def _target(
     )
 
 
-def _means(source: Source | Served | None, base: Source | None, candidates: Candidates) -> Means:
+def _means(
+    models: tuple[Source | Served | None, Source | None],
+    tokenizer: Any,
+    shots: Sequence[Encoded],
+    member_shots: Sequence[Encoded],
+) -> Means:
     """What the attacker has to go by."""
-    given = (
-        base is not None,
-        len(candidates.known_non_members) > 0,
-        len(candidates.known_members) > 0,
+    source, base = models
+    context = min((size for size in map(_context, models) if size is not None), default=None)
+    sides = [side for side in (shots, member_shots) if any(one.scored.any() for one in side)]
+    return Means(
+        access=source.access if isinstance(source, Served) else "weights",
+        base=base is not None,
+        non_members=any(one.scored.any() for one in shots),
+        members=any(one.scored.any() for one in member_shots),
+        gives=source.gives if isinstance(source, Served) else None,
+        tunable=base is None or base.base is None,
+        fitting=all(conditioned.fits(tokenizer, side, context) for side in sides),
     )
-    if isinstance(source, Served):
-        return Means(source.access, *given, source.gives)
-    return Means("weights", *given)
+
+
+def _context(model: Source | Served | None) -> int | None:
+    """How many tokens a model can attend to, if it says."""
+    if model is None:
+        return None
+    return model.context if isinstance(model, Served) else causal.context_length(model)
 
 
 def _form(data: Data, models: Sequence[Source | Served]) -> Form:
     """How records become tokens: no longer than any of the models can attend to."""
-    lengths = [
-        model.context if isinstance(model, Served) else causal.context_length(model)
-        for model in models
-    ]
+    lengths = map(_context, models)
     limit = min([data.max_tokens, *(length for length in lengths if length is not None)])
     return Form(limit, data.packed, data.long)
 
@@ -160,24 +180,27 @@ def _training(target: TargetSpec, candidates: Candidates) -> Records:
     return inside + candidates.known_members
 
 
-def _met(tokenizer: Any, encoded: Encodings, asked: Source | Served) -> Met:
+def _met(encoded: Encodings, models: Sequence[Source]) -> Met:
     """Lengths of all candidates, in one pass.
 
     Raises:
-        ModelError: the tokenizer names tokens that the model does not have.
+        ModelError: the tokenizer names a token that a model does not have.
     """
-    rows, highest = [], 0
-    for one in encoded:
-        rows.append((len(one.ids), one.scored.sum(), one.truncated, lossy(tokenizer, one)))
-        highest = max(highest, int(one.ids.max(initial=0)))
-    size = None if isinstance(asked, Served) else causal.vocabulary_size(asked)
-    if size is not None and highest >= size:
-        raise ModelError(
-            f"{asked.name}: its tokenizer gives token {highest}, but the model knows only {size}; "
-            "put the model's own tokenizer into its folder"
-        )
-    tokens, scored, truncated, damaged = np.array(rows, dtype=np.int64).T
-    return Met(tokens, scored, truncated.astype(bool), damaged.astype(bool))
+    sizes = {model.name: causal.vocabulary_size(model) for model in models}
+    rows = []
+    for place, one in enumerate(encoded):
+        highest = int(one.ids.max(initial=0))
+        small = next((name for name, size in sizes.items() if size and highest >= size), None)
+        if small is not None:
+            raise ModelError(
+                f"{small}: the tokenizer gives {encoded.records[place].id} a token {highest}, but "
+                f"this model knows only {sizes[small]}; put the tokenizer of this model into its "
+                "folder"
+            )
+        damaged = lossy(encoded.tokenizer, one)
+        rows.append((len(one.ids), int(one.scored.sum()), one.truncated, damaged))
+    tokens, scored, truncated, damage = np.array(rows, dtype=np.int64).T
+    return Met(tokens, scored, truncated.astype(bool), damage.astype(bool))
 
 
 def _refuse_silence(name: str, met: Met, split: Split) -> None:

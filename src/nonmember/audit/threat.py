@@ -33,7 +33,9 @@ FAMILIES: tuple[Family, ...] = ("language", "blind")
 class Means:
     """What an attacker has: how the target answers, its base, and known records.
 
-    ``gives`` are the only arrays that the target answers; None: all of its access.
+    ``tunable`` says whether a reference can be tuned from the base, ``fitting`` whether any
+    known record of each side fits before a text. ``gives`` are the only arrays that the target
+    answers; None: all of its access.
     """
 
     access: Access
@@ -41,11 +43,14 @@ class Means:
     non_members: bool
     members: bool
     gives: frozenset[str] | None = None
+    tunable: bool = True
+    fitting: bool = True
 
 
 def asked(spec: Spec) -> list[Attack]:
-    """The attacks that the spec names; all of the families, if it names none."""
-    return [get(name, FAMILIES) for name in spec.attacks.run or of_families(FAMILIES)]
+    """The attacks that the spec names, each once; all of the families, if it names none."""
+    named = [get(name, FAMILIES) for name in spec.attacks.run or of_families(FAMILIES)]
+    return list({attack.key: attack for attack in named}.values())
 
 
 def check(spec: Spec) -> None:
@@ -67,37 +72,58 @@ def check(spec: Spec) -> None:
     options.check_signals(spec)
 
 
-def featured(attacks: Iterable[Attack]) -> list[Attack]:
-    """The attacks whose scores an ensemble combines."""
-    return [one for one in attacks if one.rowwise and one.family != "blind"]
+def featured(attacks: Iterable[Attack], spec: Spec | None = None) -> list[Attack]:
+    """The attacks whose scores an ensemble combines.
+
+    All that look at a record at a time; under a budget of queries, the cheapest that keep
+    within it together.
+    """
+    able = [one for one in attacks if one.rowwise and one.family != "blind"]
+    if spec is None or spec.attacks.run is not None:
+        return able
+    able.sort(key=lambda one: queries(one.needs, spec.signals.options))
+    kept: list[Attack] = []
+    for one in able:
+        needs = [need for other in (*kept, one) for need in other.needs]
+        if not _over_budget(needs, spec):
+            kept.append(one)
+    return kept
 
 
-def needs_of(attack: Attack, among: Sequence[Attack]) -> tuple[str, ...]:
+def needs_of(attack: Attack, among: Sequence[Attack], spec: Spec | None = None) -> tuple[str, ...]:
     """The signals an attack needs; of one that combines others, theirs too."""
     if "features" not in facts(attack.needs):
         return attack.needs
-    return (*attack.needs, *(need for one in featured(among) for need in one.needs))
+    return (*attack.needs, *(need for one in featured(among, spec) for need in one.needs))
 
 
 def chosen(spec: Spec, means: Means) -> tuple[tuple[Attack, ...], dict[str, str]]:
     """The attacks to run, and why each other one of the families does not.
 
     Raises:
-        SpecError: an attack that the spec names cannot run.
+        SpecError: an attack that the spec names cannot run, or none on the model can.
     """
     wanted, left_out = asked(spec), dict[str, str]()
     for attack in sorted(wanted, key=lambda one: not one.rowwise):  # ensembles know theirs
         able = [one for one in wanted if one.name not in left_out]
-        why = _lacking(needs_of(attack, able), spec, means)
-        if not why and spec.attacks.run is None:
-            why = _over_budget(needs_of(attack, able), spec)
-        if not why and "features" in facts(attack.needs) and len(featured(able)) < 2:
-            why = "it combines others, and fewer than two run"
+        why = _why_not(attack, able, spec, means)
         if why and spec.attacks.run is not None:
             raise SpecError(f"attack {attack.name!r} cannot run: {why}, or leave the attack out")
         if why:
             left_out[attack.name] = why
-    return tuple(one for one in wanted if one.name not in left_out), left_out
+    runs = tuple(one for one in wanted if one.name not in left_out)
+    if all(one.family == "blind" for one in runs):
+        reasons = "; ".join(f"{name}: {why}" for name, why in left_out.items())
+        raise SpecError(f"attacks: none on the model can run ({reasons})")
+    return runs, left_out
+
+
+def _why_not(attack: Attack, able: Sequence[Attack], spec: Spec, means: Means) -> str | None:
+    needs = needs_of(attack, able, spec)
+    if "features" in facts(attack.needs) and len(featured(able, spec)) < 2:
+        return "it combines others, and fewer than two run"
+    over = _over_budget(needs, spec) if spec.attacks.run is None else None
+    return _lacking(needs, spec, means) or over
 
 
 def _lacking(needs: Sequence[str], spec: Spec, means: Means) -> str | None:
@@ -117,6 +143,12 @@ def _lacking(needs: Sequence[str], spec: Spec, means: Means) -> str | None:
             not means.non_members and ("shots" in inputs or "self" in models)
         ),
         f"it needs members {aside}": not means.members and "member_shots" in inputs,
+        "it puts known records before a text, and none fits; set --max-tokens lower": (
+            not means.fitting and not inputs.isdisjoint({"shots", "member_shots"})
+        ),
+        "its reference is tuned from the base, which is an adapter; merge it into a folder": (
+            not means.tunable and "self" in models
+        ),
         f"it compares tokens by their meaning; {embedding.INSTALL}": (
             "token_embedding" in facts(needs) and not embedding.installed()
         ),
@@ -145,9 +177,9 @@ def _over_budget(needs: Sequence[str], spec: Spec) -> str | None:
 
 def query_count(attack: Attack, among: Sequence[Attack], spec: Spec) -> int:
     """Texts that the attack puts to the target per record."""
-    return queries(needs_of(attack, among), spec.signals.options)
+    return queries(needs_of(attack, among, spec), spec.signals.options)
 
 
-def access_of(attack: Attack, among: Sequence[Attack]) -> Access:
+def access_of(attack: Attack, among: Sequence[Attack], spec: Spec | None = None) -> Access:
     """The least access to the target that the attack needs."""
-    return access(needs_of(attack, among))
+    return access(needs_of(attack, among, spec))

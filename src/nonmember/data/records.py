@@ -122,6 +122,36 @@ class Records(Sequence[Record]):
         return Records(table, digests, places)
 
 
+@dataclass(frozen=True, eq=False)
+class Strings(Sequence[str]):
+    """Many texts, kept as ``Records`` are; ``take`` shares their file."""
+
+    _records: Records
+
+    @classmethod
+    def of(cls, texts: Iterable[str]) -> "Strings":
+        """The texts, written as they come."""
+        return cls(Records.of(Record("", text) for text in texts))
+
+    def take(self, places: Sequence[int] | Int[np.ndarray, "_"]) -> "Strings":
+        """The texts at these positions, in their order."""
+        return Strings(self._records.take(places))
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    @overload
+    def __getitem__(self, place: int) -> str: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> "Strings": ...
+
+    def __getitem__(self, place: int | slice) -> "str | Strings":
+        if isinstance(place, slice):
+            return Strings(self._records[place])
+        return self._records[place].plain()
+
+
 SCHEMA = pa.schema(
     {"id": pa.string(), "group": pa.string(), "kind": pa.string(), "content": pa.string()}
 )

@@ -1,11 +1,13 @@
 """Who is a member. The truth lives here and meets scores only in ``evaluation``."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from jaxtyping import Int
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import connected_components
 
 from nonmember.errors import DataError
 from nonmember.seeds import generator
@@ -20,7 +22,8 @@ LEAST_FILLED = 0.9
 class Split:
     """Who is a member among n candidates; the records of one group are on one side.
 
-    ``member`` is (n,); ``group`` (n,) has one code per group, a lone record its own.
+    ``member`` is (n,); ``group`` (n,) has one code per group, a lone record its own, as
+    ``tied_together`` gives them: records of one group tell nothing of one another's side.
 
     Raises:
         DataError: a side is empty, a group stands on both, or the lengths differ.
@@ -48,8 +51,36 @@ class Drawn(NamedTuple):
     control: IntArray
 
 
+def tied_together(groups: Iterable[str | None], texts: np.ndarray) -> Groups:
+    """One code for all records that a shared group or text connects, by way of others too.
+
+    Copies of one text must never be on two sides, known and unknown at once, or count as
+    independent, whatever groups they are in. Codes count up from 0 in order of appearance.
+
+    Args:
+        groups: of each record; None: it is in none.
+        texts: one value per record, equal for equal texts.
+
+    Raises:
+        DataError: the lengths differ.
+    """
+    numbers: dict[str, int] = {}
+    named = [-1 if one is None else numbers.setdefault(one, len(numbers)) for one in groups]
+    if len(named) != len(texts):
+        raise DataError(f"split: {len(named)} groups for {len(texts)} texts; give one of each")
+    first, text = np.unique(texts, return_inverse=True)
+    within = np.flatnonzero(np.array(named, dtype=np.int64) >= 0)
+    n, nodes = len(texts), len(texts) + len(first) + len(numbers)
+    rows = np.concatenate([np.arange(n), within])
+    columns = np.concatenate([n + text, n + len(first) + np.array(named, dtype=np.int64)[within]])
+    graph = csr_array((np.ones(len(rows), dtype=bool), (rows, columns)), shape=(nodes, nodes))
+    _, code = connected_components(graph, directed=False)
+    _, place, code = np.unique(code[:n], return_index=True, return_inverse=True)
+    return np.argsort(np.argsort(place))[code]
+
+
 def draw(
-    groups: Sequence[str | None],
+    groups: Groups,
     *,
     members: int,
     non_members: int | None = None,
@@ -64,7 +95,7 @@ def draw(
     unequal ones, large groups lean to the larger side, which has room for them longer.
 
     Args:
-        groups: of each record of the pool; None: it stands alone.
+        groups: a code for each record of the pool, as ``tied_together`` gives them.
         members: how many records to train the target on.
         non_members: how many candidates to keep from it; None: as many as members.
         control: how many other records to train a clean control model on.
@@ -91,18 +122,22 @@ def draw(
     return Drawn(*(np.array(side, dtype=np.int64) for side in dealt))
 
 
-def two_sides(members: Sequence[str | None], non_members: Sequence[str | None]) -> Split:
-    """The split of two given sides, members first, from the group of each of their records.
+def two_sides(
+    members: Sequence[str | None], non_members: Sequence[str | None], texts: np.ndarray
+) -> Split:
+    """The split of two given sides, members first.
+
+    Args:
+        members: the group of each; None: it is in none.
+        non_members: the same of the other side.
+        texts: one value per record, members first, equal for equal texts.
 
     Raises:
-        DataError: a side is empty, or a group stands on both.
+        DataError: a side is empty, or a group or text stands on both.
     """
     _refuse_straddling(sorted((set(members) & set(non_members)) - {None}, key=str))
     member = np.arange(len(members) + len(non_members)) < len(members)
-    code = np.zeros(len(member), dtype=np.int64)
-    for number, unit in enumerate(_units([*members, *non_members])):
-        code[unit] = number
-    return Split(member, code)
+    return Split(member, tied_together([*members, *non_members], texts))
 
 
 def _refuse_straddling(groups: Sequence[str | None]) -> None:
@@ -127,16 +162,15 @@ def _check_sizes(asked: tuple[int, int, int], pool: int) -> None:
         )
 
 
-def _units(groups: Sequence[str | None]) -> list[list[int]]:
-    """Positions of each group, in the order in which the groups first appear."""
-    units: dict[str | int, list[int]] = {}
-    for position, group in enumerate(groups):
-        units.setdefault(position if group is None else group, []).append(position)
-    return list(units.values())
+def _units(groups: Groups) -> list[IntArray]:
+    """Positions of each group, in the order of the codes."""
+    _, unit = np.unique(groups, return_inverse=True)
+    order = np.argsort(unit, kind="stable")
+    return np.split(order, np.cumsum(np.bincount(unit))[:-1])
 
 
 def _deal(
-    units: Sequence[Sequence[int]], asked: Sequence[int], precedence: Sequence[int]
+    units: Sequence[IntArray], asked: Sequence[int], precedence: Sequence[int]
 ) -> list[list[int]]:
     sides: list[list[int]] = [[] for _ in asked]
     for unit in units:
@@ -147,5 +181,5 @@ def _deal(
             neediest = min(
                 open_sides, key=lambda side: (len(sides[side]) / asked[side], precedence[side])
             )
-            sides[neediest].extend(unit)
+            sides[neediest].extend(unit.tolist())
     return sides

@@ -2,10 +2,11 @@
 
 import re
 import unicodedata
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence, Set
 from hashlib import blake2b
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 
@@ -14,12 +15,21 @@ from nonmember.data.rows import Row, Wanted, kind, parse, rows
 from nonmember.errors import DataError
 
 __all__ = [
-    "Completion", "Content", "Message", "Record", "Records",
-    "duplicates", "normalised", "overlap", "read", "shared_ngrams",
+    "UNSPACED", "WORD", "Completion", "Content", "Message", "Record", "Records",
+    "digests", "duplicates", "normalised", "overlap", "read", "shared_ngrams",
 ]  # fmt: skip
 
-UNSPACED = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
-WORD = re.compile(rf"[{UNSPACED}]|[^\W{UNSPACED}]+")
+_SCRIPTS = (
+    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+)
+UNSPACED = re.compile(f"[{_SCRIPTS}]")
+"""Thai, Lao, Burmese, Khmer, Japanese and Chinese: scripts that put no space between words."""
+
+WORD = re.compile(rf"[{_SCRIPTS}]|[^\W{_SCRIPTS}]+")
+"""A word, or a character of a script without spaces."""
+
+Gram: TypeAlias = tuple[str, ...]
+FEW = 2  # other records that may hold the same words and yet have them from one another
 
 
 def read(path: Path, *, field: str | None = None, group: str | None = None) -> Records:
@@ -50,7 +60,7 @@ def normalised(text: str) -> str:
 
 def duplicates(records: Sequence[Record]) -> tuple[int, ...]:
     """Positions of records whose normalised text already stood earlier."""
-    _, first = np.unique(_keys(records), return_index=True)
+    _, first = np.unique(digests(records), return_index=True)
     again = np.ones(len(records), dtype=bool)
     again[first] = False
     return tuple(np.flatnonzero(again).tolist())
@@ -58,7 +68,7 @@ def duplicates(records: Sequence[Record]) -> tuple[int, ...]:
 
 def overlap(left: Sequence[Record], right: Sequence[Record]) -> tuple[tuple[int, int], ...]:
     """All pairs of positions (left, right) with the same normalised text."""
-    wanted, keys = _keys(left), _keys(right)
+    wanted, keys = digests(left), digests(right)
     order = np.argsort(keys, kind="stable")
     ranked = keys[order]
     starts, stops = (np.searchsorted(ranked, wanted, side) for side in ("left", "right"))
@@ -70,34 +80,62 @@ def overlap(left: Sequence[Record], right: Sequence[Record]) -> tuple[tuple[int,
 
 
 def shared_ngrams(
-    known: Sequence[Record], others: Iterable[Record], n: int = 13
+    known: Sequence[Record], others: Iterable[Record], n: int = 13, *, common: float = 0.05
 ) -> tuple[int, ...]:
     """Positions in ``known`` of records that share n words in a row with any of the others.
 
-    Words are compared without case, punctuation and white space; in Chinese and Japanese
-    each character is a word. A shorter text is shared if all of it is all of another.
-    What is ``known`` is held in memory, the others are not.
+    Words are compared without case, punctuation and white space; in scripts without spaces
+    each character is a word. A shorter text is shared if all of it is all of another. Records
+    of one group are not held against each other. What is ``known`` is held in memory, the
+    others are not.
+
+    Args:
+        known: the records asked about.
+        others: those they are compared with; ``known`` may be among them, each in a group.
+        n: words in a row.
+        common: n words that a larger share of the others holds, and more than two of them,
+            are nobody's own, such as a prompt before every record: neither they count, nor
+            what begins or ends among them.
     """
-    places: defaultdict[tuple[str, ...], list[int]] = defaultdict(list)
+    places: defaultdict[Gram, set[int]] = defaultdict(set)
     for position, record in enumerate(known):
         for gram in _ngrams(record, n):
-            places[gram].append(position)
-    found: set[int] = set()
+            places[gram].add(position)
+    groups = [record.group for record in known]
+    holders: Counter[Gram] = Counter()
+    shared: defaultdict[int, set[Gram]] = defaultdict(set)
+    total = 0
     for record in others:
-        for gram in _ngrams(record, n):
-            found.update(places.get(gram, ()))
-    return tuple(sorted(found))
+        total += 1
+        for gram in {one for one in _ngrams(record, n) if one in places}:
+            with_it = [p for p in places[gram] if record.group is None or groups[p] != record.group]
+            holders[gram] += bool(with_it)
+            for position in with_it:
+                shared[position].add(gram)
+    most = max(FEW, common * total)
+    nobodys = {gram for gram, count in holders.items() if count > most}
+    return tuple(p for p in sorted(shared) if _holds(known[p], shared[p], nobodys, n))
 
 
-def _keys(records: Sequence[Record]) -> np.ndarray:
-    """A digest of each normalised text: equal for equal texts, and 16 bytes long."""
-    digests = (
-        blake2b(normalised(one.plain()).encode(), digest_size=16).digest() for one in records
+def _holds(record: Record, shared: Set[Gram], nobodys: Set[Gram], n: int) -> bool:
+    """Whether it has shared words none of which lies in words that are nobody's own."""
+    grams = list(_ngrams(record, n))
+    taken = np.zeros(len(grams) + n, dtype=bool)
+    for start, gram in enumerate(grams):
+        if gram in nobodys:
+            taken[start : start + n] = True
+    return any(
+        gram in shared and not taken[start : start + n].any() for start, gram in enumerate(grams)
     )
-    return np.fromiter(digests, dtype="V16", count=len(records))
 
 
-def _ngrams(record: Record, n: int) -> Iterator[tuple[str, ...]]:
+def digests(records: Iterable[Record]) -> np.ndarray:
+    """16 bytes of each normalised text, equal for equal texts."""
+    found = (blake2b(normalised(one.plain()).encode(), digest_size=16).digest() for one in records)
+    return np.fromiter(found, dtype="V16")
+
+
+def _ngrams(record: Record, n: int) -> Iterator[Gram]:
     words = WORD.findall(normalised(record.plain()).casefold())
     for start in range(max(1, len(words) - n + 1) if words else 0):
         yield tuple(words[start : start + n])

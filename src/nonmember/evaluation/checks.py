@@ -5,9 +5,14 @@ from dataclasses import dataclass
 from math import ceil
 from typing import Literal
 
+import numpy as np
+
+from nonmember.evaluation import roc
 from nonmember.evaluation.intervals import Interval, resolvable
+from nonmember.types import Scores
 
 Severity = Literal["error", "warning", "note"]
+MOST_TIED = 0.1  # share of records whose common score is still no finding
 
 
 @dataclass(frozen=True)
@@ -182,3 +187,17 @@ def set_left_out(why: str) -> Finding:
 def persons_left_out(why: str) -> Finding:
     """E115: records come in groups, but persons gave no figure."""
     return Finding("E115", "note", f"persons were not told apart: {why}")
+
+
+def tied(name: str, scores: Scores) -> Finding | None:
+    """E116: an attack that gives many records one score, among which it cannot rank."""
+    there = scores[~np.isnan(scores)]
+    largest = int(np.bincount(roc.tied(there)).max(initial=0))
+    if largest < 2 or largest <= MOST_TIED * len(there):
+        return None
+    return Finding(
+        "E116",
+        "note",
+        f"{name} gives {largest} of {len(there)} records one and the same score, so it cannot "
+        "rank them; a false-positive rate below their share may find nothing",
+    )

@@ -1,12 +1,13 @@
 """Confidence intervals for proportions, means and the area under the ROC curve."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import sqrt
 
 import numpy as np
 from jaxtyping import Float
 from scipy.optimize import brentq
-from scipy.special import betaincinv
+from scipy.special import betaincinv, expit, logit
 from scipy.stats import norm
 from scipy.stats import t as student
 
@@ -82,6 +83,19 @@ def newcombe(auc: float, members: int, non_members: int, *, level: float = 0.95)
     return Interval(float(low), auc, float(high), level)
 
 
+def logit_interval(
+    value: float, error: float, units: int, *, level: float = 0.95
+) -> tuple[float, float]:
+    """Ends of a share strictly between 0 and 1, from its standard error.
+
+    On the scale of log odds, on which a share has no bounds and is nearly normal; Student's
+    quantile of ``units`` independent draws, as the error itself is estimated.
+    """
+    reach = student.ppf((1 + level) / 2, max(1, units - 1)) * error / (value * (1 - value))
+    low, high = expit(logit(value) + reach * np.array([-1, 1]))
+    return float(low), float(high)
+
+
 def mean_interval(
     values: Float[np.ndarray, "n"], group: Groups, *, level: float = 0.95
 ) -> Interval:
@@ -119,18 +133,25 @@ def independent(group: Groups) -> int:
     return int(sizes.sum() ** 2 // (sizes**2).sum())
 
 
-def resampling_weights(
-    member: Member, group: Groups, *, times: int, rng: np.random.Generator
-) -> Float[np.ndarray, "b n"]:
-    """How often each record is drawn in each of ``times`` bootstrap samples.
+def resampler(
+    member: Member, group: Groups
+) -> Callable[[int, np.random.Generator], Float[np.ndarray, "b n"]]:
+    """What draws so many bootstrap samples: how often each record is in each of them.
 
     Members and non-members are resampled apart; records of one group are drawn together.
     """
-    weights = np.zeros((times, len(member)), dtype=np.float32)
-    for side in (member, ~member):
-        _, unit = np.unique(group[side], return_inverse=True)
-        units = int(unit.max()) + 1
-        cells = rng.integers(units, size=(times, units)) + units * np.arange(times)[:, None]
-        drawn = np.bincount(cells.ravel(), minlength=times * units).reshape(times, units)
-        weights[:, side] = drawn[:, unit]
-    return weights
+    sides = [
+        (side, np.unique(group[side], return_inverse=True)[1])
+        for side in map(np.flatnonzero, (member, ~member))
+    ]
+
+    def draw(times: int, rng: np.random.Generator) -> Float[np.ndarray, "b n"]:
+        weights = np.zeros((times, len(member)), dtype=np.float32)
+        for side, unit in sides:
+            units = int(unit.max()) + 1
+            cells = rng.integers(units, size=(times, units)) + units * np.arange(times)[:, None]
+            drawn = np.bincount(cells.ravel(), minlength=times * units).reshape(times, units)
+            weights[:, side] = drawn[:, unit]
+        return weights
+
+    return draw

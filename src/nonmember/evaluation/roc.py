@@ -18,8 +18,9 @@ from nonmember.evaluation.intervals import (
     Interval,
     clopper_pearson,
     independent,
+    logit_interval,
     newcombe,
-    resampling_weights,
+    resampler,
     resolvable,
 )
 from nonmember.seeds import generator
@@ -27,6 +28,7 @@ from nonmember.types import Groups, Member, Scores
 
 SIGNIFICANT_BITS = 31
 CELLS_AT_ONCE = 2_000_000
+LEAST_BEYOND = 10  # replicates beyond either end of an interval, if it is to be theirs
 POINTS = 2_000  # of a curve that is kept: more would not be seen
 
 
@@ -99,18 +101,25 @@ def _refuse_unrankable(scores: Scores, member: Member) -> None:
         raise UnresolvableError("all candidates are on one side; give members and non-members")
 
 
-def tally(scores: Scores, member: Member, weights: Float[np.ndarray, "b n"] | None = None) -> Tally:
-    """Count both sides per distinct score; one row per row of ``weights``.
+def tally(scores: Scores, member: Member) -> Tally:
+    """Count both sides per distinct score, in one row.
 
     Raises:
         UnresolvableError: only one side is present, or a score is NaN.
     """
+    return Tally(*(side.sum(axis=0, dtype=float)[None] for side in _by_score(scores, member)))
+
+
+def _by_score(scores: Scores, member: Member) -> tuple[csr_array, csr_array]:
+    """Which record has which distinct score, largest first: of members, and of the others."""
     _refuse_unrankable(scores, member)
-    weights = np.ones((1, len(scores))) if weights is None else weights
     place = tied(scores)
-    cells = np.arange(len(place)), place
-    sides = (csr_array((side.astype(np.float64), cells)) for side in (member, ~member))
-    return Tally(*(weights @ side for side in sides))
+    shape = len(place), int(place.max()) + 1
+    inside, outside = (
+        csr_array((np.ones(len(own)), (own, place[own])), shape=shape)
+        for own in map(np.flatnonzero, (member, ~member))
+    )
+    return inside, outside
 
 
 def curve(scores: Scores, member: Member) -> Curve:
@@ -137,6 +146,10 @@ class Replicates:
     tpr: Mapping[float, Float[np.ndarray, "b"]]
     worth: tuple[int, int]
 
+    def resolve(self, level: float) -> bool:
+        """Whether they give the ends of an interval of this level, and not chance extremes."""
+        return len(self.auc) * (1 - level) / 2 >= LEAST_BEYOND - 1e-9
+
 
 def bootstrap(
     scores: Scores,
@@ -152,14 +165,14 @@ def bootstrap(
     Raises:
         UnresolvableError: only one side is present, or a score is NaN.
     """
-    _refuse_unrankable(scores, member)
+    sides, draw = _by_score(scores, member), resampler(member, group)
     rng = generator(seed, "bootstrap")
     rows = max(1, CELLS_AT_ONCE // len(scores))
     aucs: list[np.ndarray] = []
     tprs: dict[float, list[np.ndarray]] = {fpr: [] for fpr in fprs}
     for start in range(0, times, rows):
-        weights = resampling_weights(member, group, times=min(rows, times - start), rng=rng)
-        counts = tally(scores, member, weights)
+        weights = draw(min(rows, times - start), rng)
+        counts = Tally(*(weights @ side for side in sides))
         aucs.append(counts.auc())
         for fpr, found in tprs.items():
             found.append(counts.tpr_at(fpr))
@@ -183,14 +196,23 @@ def auc(
 
     The interval is the wider, on each side, of the bootstrap's (when ``replicates`` are
     given; it follows groups) and Newcombe's (which keeps its width when nothing overlaps;
-    it counts groups where the bootstrap, having no width, cannot).
+    it counts groups where the bootstrap, having no width, cannot). The bootstrap's ends are
+    quantiles of the replicates; at a level that they do not resolve, as the simultaneous one
+    of many claims, they follow from the replicates' spread, normal on the scale of log odds.
     """
     sizes = int(member.sum()), int((~member).sum())
     value = float(tally(scores, member).auc()[0])
     if replicates is None:
         return newcombe(value, *sizes, level=level)
-    low, high = percentile(replicates.auc, level)
-    exact = newcombe(value, *(sizes if low < high else replicates.worth), level=level)
+    error = float(replicates.auc.std())
+    exact = newcombe(value, *(sizes if error else replicates.worth), level=level)
+    if not error:
+        return exact
+    low, high = (
+        percentile(replicates.auc, level)
+        if replicates.resolve(level)
+        else logit_interval(value, error, min(replicates.worth), level=level)
+    )
     return Interval(min(low, exact.low), value, max(high, exact.high), level)
 
 
@@ -207,8 +229,9 @@ def tpr_at_fpr(
 
     The interval is for the rate at a *true* false-positive rate of ``fpr``. With ten or
     more expected independent false alarms it is the bootstrap's, the threshold derived anew
-    in each replicate, and at least Clopper-Pearson's. With fewer, or where scores tie at the
-    threshold, order statistics bound the threshold and Clopper-Pearson the rate.
+    in each replicate, and at least Clopper-Pearson's. With fewer, where scores tie at the
+    threshold, or at a level that the replicates do not resolve, order statistics bound the
+    threshold and Clopper-Pearson the rate: no normal curve has the right tails here.
 
     Args:
         scores: one per record, none NaN.
@@ -240,7 +263,7 @@ def _rate(counts: Tally, replicates: Replicates, fpr: float, level: float) -> In
     found, alarms = counts.members[flagged].sum(), counts.non_members[flagged].sum()
     low, high = (
         percentile(replicates.tpr[fpr], level)
-        if worth[1] * fpr >= 10 and alarms == counts.allowed(fpr)[0]
+        if worth[1] * fpr >= 10 and alarms == counts.allowed(fpr)[0] and replicates.resolve(level)
         else _order_statistics(counts, worth, fpr, level)
     )
     exact = clopper_pearson(int(found), int(counts.members.sum()), worth=worth[0], level=level)

@@ -17,6 +17,8 @@ FEWEST_DOCUMENTS = 20
 TAIL = 0.025
 RIDGE = 0.01
 SHUFFLES = 9_999
+LARGEST = 10.0  # effect in standard deviations, which stands for any larger one
+NOISE = 1e-9  # of the largest score: differences that arithmetic alone makes
 SIZES = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 
 Rows = Float[np.ndarray, "r d"]
@@ -30,7 +32,8 @@ class DatasetInference:
 
     ``p`` is twice the median over repeats, at most 1, which is valid although repeats go
     together (Rüger 1978); that of a single repeat is its own. ``effect`` is the median over
-    repeats of the difference of the mean document scores, in pooled standard deviations.
+    repeats of the difference of the mean document scores, in pooled standard deviations; 10
+    either way stands for all beyond, and for two sets of which each has one score only.
     ``power`` holds, per number of documents a side, the chance that one repeat has p below
     ``significance``, were the effect true; ``enough`` is the smallest number with a chance of
     80 %, None where the effect is not above 0. Documents and records are counted on the
@@ -46,14 +49,6 @@ class DatasetInference:
     records: tuple[int, int]
     left_out: tuple[int, int]
     repeats: int
-
-    def trained_on(self, blind: Interval) -> bool | None:
-        """Whether p is small enough; None, no conclusion, if the sets differ by themselves.
-
-        Args:
-            blind: AUC by which an attack that sees no model tells the two sets apart.
-        """
-        return None if blind.excludes(0.5) else self.p <= self.significance
 
 
 def dataset_inference(
@@ -179,9 +174,9 @@ def _document_means(scores: Units, document: Groups) -> Float[np.ndarray, "v"]:
     return np.bincount(unit, weights=scores) / np.bincount(unit)
 
 
-def _welch(above: Units, below: Float[np.ndarray, "v"], _rng: np.random.Generator) -> float:
-    if np.ptp(above) == 0 and np.ptp(below) == 0:
-        return 1.0  # nothing varies: nothing was learnt
+def _welch(above: Units, below: Float[np.ndarray, "v"], rng: np.random.Generator) -> float:
+    if not _spread(above, below):
+        return _permutation(above, below, rng)  # t would divide by nothing
     return float(ttest_ind(above, below, equal_var=False, alternative="greater").pvalue)
 
 
@@ -194,7 +189,7 @@ def _permutation(above: Units, below: Float[np.ndarray, "v"], rng: np.random.Gen
     pooled = np.concatenate([above, below])
     observed = above.sum()
     drawn = [rng.permutation(pooled)[: len(above)].sum() for _ in range(SHUFFLES)]
-    slack = 1e-12 * np.abs(pooled).sum()
+    slack = NOISE * np.abs(pooled).max()
     return float((1 + np.sum(np.array(drawn) >= observed - slack)) / (SHUFFLES + 1))
 
 
@@ -205,10 +200,19 @@ TESTS: dict[Test, Callable[[Units, np.ndarray, np.random.Generator], float]] = {
 }
 
 
+def _spread(above: Units, below: Float[np.ndarray, "v"]) -> float:
+    """The pooled standard deviation; 0 if it is what arithmetic makes of two constants."""
+    spread = float(np.sqrt((above.var(ddof=1) + below.var(ddof=1)) / 2))
+    return spread if spread > NOISE * np.abs([above.mean(), below.mean()]).max() else 0.0
+
+
 def _standardised(above: Units, below: Float[np.ndarray, "v"]) -> float:
-    """Cohen's d: the difference of means in pooled standard deviations."""
-    spread = np.sqrt((above.var(ddof=1) + below.var(ddof=1)) / 2)
-    return float((above.mean() - below.mean()) / spread) if spread > 0 else 0.0
+    """Cohen's d: the difference of means in pooled standard deviations, cut off at ``LARGEST``."""
+    spread, gap = _spread(above, below), float(above.mean() - below.mean())
+    if spread:
+        return float(np.clip(gap / spread, -LARGEST, LARGEST))
+    apart = abs(gap) > NOISE * np.abs([above.mean(), below.mean()]).max()
+    return float(np.sign(gap)) * LARGEST if apart else 0.0
 
 
 def _effect_interval(effect: float, documents: tuple[int, int], level: float) -> Interval:

@@ -120,13 +120,14 @@ class CausalModel:
         top_k: int,
         seed: int,
         watch: Watch | None = None,
-    ) -> list[np.ndarray]:
+    ) -> list[np.ndarray | None]:
         """Ids written after each prompt, at most so many and no more than its context holds.
 
         The token that ends a text is cut off; temperature 0 takes the likeliest each time.
+        None where the model answers no numbers.
 
         Raises:
-            ModelError: a prompt that is empty or as long as the context, or NaN from the model.
+            ModelError: a prompt that is empty or as long as the context.
         """
         body = _causal(self.network).base_model
         ends = self._ends()

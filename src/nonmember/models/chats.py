@@ -9,6 +9,15 @@ from nonmember.errors import DataError, ModelError
 
 MARKED = re.compile(r"\{%-?\s*generation\s*-?%\}")
 
+PINNED = {
+    # Templates of the Llama 3 family write the date of the day unless they are given one; this
+    # is the one that they fall back on where there is no clock.
+    "date_string": "26 Jul 2024",
+    # In the place of the clock: a template that calls it all the same raises the error below.
+    "strftime_now": 0.0,
+}
+CALLED = "'float' object is not callable"
+
 Spans: TypeAlias = tuple[tuple[int, int], ...]
 
 
@@ -29,7 +38,7 @@ def render(tokenizer: Any, where: str, messages: tuple[Message, ...]) -> Rendere
 
     Raises:
         DataError: a chat that the chat template cannot hold.
-        ModelError: the tokenizer has no chat template.
+        ModelError: the tokenizer has no chat template, or one that writes today's date.
     """
     if not getattr(tokenizer, "chat_template", None):
         raise ModelError(
@@ -45,9 +54,7 @@ def render(tokenizer: Any, where: str, messages: tuple[Message, ...]) -> Rendere
             if message.role == "assistant"
         ]
     except Exception as error:
-        raise DataError(
-            f"{where}: the chat template refuses this chat ({error}); mend its roles"
-        ) from None
+        raise _refusal(where, error) from None
     if not all(whole.startswith(before) and whole.startswith(after) for before, after in answers):
         raise DataError(
             f"{where}: the chat template rewrites earlier turns, so that the trained tokens cannot "
@@ -56,10 +63,22 @@ def render(tokenizer: Any, where: str, messages: tuple[Message, ...]) -> Rendere
     return Rendered(whole, tuple((len(before), len(after)) for before, after in answers), None)
 
 
+def _refusal(where: str, error: Exception) -> DataError | ModelError:
+    """The sentence for a template's error, whose own words may quote the chat."""
+    if isinstance(error, TypeError) and str(error) == CALLED:
+        return ModelError(
+            f"{where}: the chat template writes today's date, so that the tokens would change from "
+            "day to day; replace strftime_now in the template by a fixed date"
+        )
+    kind = type(error).__name__
+    return DataError(f"{where}: the chat template refuses this chat ({kind}); mend its roles")
+
+
 def _marked(tokenizer: Any, messages: tuple[Message, ...]) -> tuple[Spans, tuple[bool, ...]]:
     """Where the runs of tokens stand that the template marks, and these marks."""
     found = tokenizer.apply_chat_template(
         [message._asdict() for message in messages],
+        **PINNED,
         return_dict=True,
         return_assistant_tokens_mask=True,
         tokenizer_kwargs={"return_offsets_mapping": True, "verbose": False},
@@ -79,4 +98,5 @@ def _prefix(
         header = longer.removeprefix(turn)
         return turn[: turn.find(header) + len(header)] if header in turn else ""
     turns = [message._asdict() for message in messages[:count]]
-    return str(tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=prompt))
+    settings = {"tokenize": False, "add_generation_prompt": prompt}
+    return str(tokenizer.apply_chat_template(turns, **PINNED, **settings))

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
@@ -15,16 +15,18 @@ from nonmember.models.source import Source
 LOCAL = {"local_files_only": True, "trust_remote_code": False}
 
 
-def read(source: Source, dtype: torch.dtype) -> Any:
-    """The whole model, its weights in ``dtype``.
+def read(
+    source: Source, dtype: torch.dtype, head: Literal["CausalLM", "MaskedLM"] = "CausalLM"
+) -> Any:
+    """The whole model with this head, its weights in ``dtype``.
 
     Raises:
         ModelError: transformers cannot load it, or would have to invent some of its weights.
     """
-    from transformers import AutoModelForCausalLM
+    import transformers
 
     with _reading(source):
-        network, report = AutoModelForCausalLM.from_pretrained(
+        network, report = getattr(transformers, f"AutoModelFor{head}").from_pretrained(
             source.path,
             dtype=dtype,
             output_loading_info=True,
@@ -85,16 +87,21 @@ def read_tokenizer(source: Source) -> Any:
 
 def read_context(source: Source) -> int | None:
     """The most positions the model can attend to, if its configuration says."""
-    config = _config(source)
+    config = read_config(source)
     return getattr(config, "max_position_embeddings", None) or getattr(config, "n_positions", None)
 
 
 def read_vocabulary(source: Source) -> int | None:
     """How many tokens the model knows, if its configuration says."""
-    return getattr(_config(source), "vocab_size", None)
+    return getattr(read_config(source), "vocab_size", None)
 
 
-def _config(source: Source) -> Any:
+def read_config(source: Source) -> Any:
+    """The configuration.
+
+    Raises:
+        ModelError: transformers cannot read it.
+    """
     from transformers import AutoConfig
 
     with _reading(source):

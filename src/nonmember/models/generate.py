@@ -15,6 +15,10 @@ from nonmember.models import memory
 from nonmember.models.protocols import Watch
 from nonmember.seeds import generator
 
+VERSION = 1
+"""Of what is written: part of the address of all that is made of it. Bump it when that changes."""
+
+UNANSWERED = -2  # in the place of a token: no numbers to draw one from
 TOKENS_AT_ONCE = 8192  # that a batch may have to remember
 ROWS_AT_ONCE = 64
 
@@ -43,28 +47,29 @@ def write(
     *,
     seed: int,
     watch: Watch | None = None,
-) -> list[np.ndarray]:
+) -> list[np.ndarray | None]:
     """Ids written after each prompt, at most so many, up to and without a token that ends it.
 
-    A text goes no further than the context.
+    A text goes no further than the context. It is None where the model's logits cease to be
+    numbers on the way: part of it would pass for the whole.
 
     Tokens are drawn from the ``top_k`` likeliest at ``temperature`` (at 0: the likeliest) by
     numbers that follow from the seed, the prompt and how often that prompt came before: a
     prompt in other company gets the same text, up to the rounding of logits.
 
     Raises:
-        ModelError: a prompt that is empty or as long as the context; the model answers NaN.
+        ModelError: a prompt that is empty or as long as the context.
     """
     most = _capped(writer.context, [len(prompt) for prompt in prompts], most)
     luck = _luck(prompts, most, seed)
-    out = [np.zeros(0, dtype=np.int64) for _ in prompts]
+    out: list[np.ndarray | None] = [np.zeros(0, dtype=np.int64) for _ in prompts]
     able = memory.remembers(writer.body)
     for batch in _batches([len(prompt) for prompt in prompts], most):
         begun = [prompts[i] for i in batch]
         reader = _remembering(writer.body, begun) if able else _rereading(writer.body, begun)
         found = _together(writer, reader, [luck[i] for i in batch])
         for place, ids in zip(batch, found, strict=True):
-            out[place] = ids[ids >= 0]
+            out[place] = None if UNANSWERED in ids else ids[ids >= 0]
         if watch is not None:
             watch(sum(len(prompts[i]) + most[i] for i in batch))
     return out
@@ -110,7 +115,7 @@ def _batches(lengths: Sequence[int], most: Sequence[int]) -> Iterator[list[int]]
 
 
 def _together(writer: Writer, reader: Reader, luck: Sequence[np.ndarray]) -> np.ndarray:
-    """What a batch writes (b s), -1 from where it ends."""
+    """What a batch writes (b s), -1 from where it ends or goes unanswered."""
     most = torch.tensor([len(one) for one in luck])
     drawn = torch.zeros(len(luck), int(most.max()), dtype=torch.float64)
     for row, one in enumerate(luck):
@@ -124,9 +129,9 @@ def _together(writer: Writer, reader: Reader, luck: Sequence[np.ndarray]) -> np.
     )
     for step in range(drawn.shape[1]):
         tokens = _drawn(writer, writer.logits(hidden), drawn[alive, step])
-        ended = torch.isin(tokens, ends)
-        out[alive, step] = tokens.masked_fill(ended, -1)
-        going = ~ended & (most[alive] > step + 1)
+        tokens = tokens.masked_fill(torch.isin(tokens, ends), -1)
+        out[alive, step] = tokens
+        going = (tokens >= 0) & (most[alive] > step + 1)
         if not going.any():
             break
         hidden, alive = reader.send((tokens, going)), alive[going]
@@ -136,18 +141,16 @@ def _together(writer: Writer, reader: Reader, luck: Sequence[np.ndarray]) -> np.
 def _drawn(writer: Writer, logits: Tensor, luck: Tensor) -> Tensor:
     """The token of each row (b,) at which the cumulated probability passes its number."""
     values, ids = logits.topk(min(writer.top_k, logits.shape[1]), dim=1)
-    if values.isnan().any():
-        raise ModelError(
-            "the model answers NaN; its weights are damaged, or need --precision float32"
-        )
+    answered = values[:, 0].isfinite()  # NaN comes before any number
     if writer.temperature == 0:
-        return logits.max(dim=1).indices
+        return logits.max(dim=1).indices.masked_fill(~answered, UNANSWERED)
     # In the order of ids: where two are equally likely, rounding does not swap their places.
     ids, order = ids.sort(dim=1)
     scaled = values.gather(1, order).double() / writer.temperature
     reached = scaled.softmax(dim=1).cumsum(dim=1)
     place = (reached <= luck[:, None] * reached[:, -1:]).sum(dim=1, keepdim=True)
-    return ids.gather(1, place.clamp(max=ids.shape[1] - 1))[:, 0]
+    tokens = ids.gather(1, place.clamp(max=ids.shape[1] - 1))[:, 0]
+    return tokens.masked_fill(~answered, UNANSWERED)
 
 
 def _remembering(body: Any, prompts: Sequence[np.ndarray]) -> Reader:

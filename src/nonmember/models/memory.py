@@ -27,6 +27,16 @@ class Past:
     ids: Tensor
     cache: Any = None
 
+    @property
+    def length(self) -> int:
+        """Tokens of the prefix."""
+        return len(self.ids)
+
+    @property
+    def again(self) -> bool:
+        """Whether every row of a batch reads the prefix again."""
+        return self.cache is None
+
 
 class _Shared(CacheLayerMixin):  # type: ignore[misc]
     """One layer's keys and values of a prefix, which precede those of every row of any batch.

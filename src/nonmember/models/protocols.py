@@ -15,6 +15,19 @@ Watch = Callable[[int], None]
 
 
 @runtime_checkable
+class Past(Protocol):
+    """What a model keeps of a prefix, for any batch that follows it."""
+
+    @property
+    def length(self) -> int:
+        """Tokens of the prefix."""
+
+    @property
+    def again(self) -> bool:
+        """Whether every row of a batch reads the prefix again."""
+
+
+@runtime_checkable
 class LanguageModel(Protocol):
     """A causal language model split where its memory explodes: before the vocabulary.
 
@@ -42,7 +55,7 @@ class LanguageModel(Protocol):
     def hidden(self, ids: Tensor, *, past: Any = None) -> Tensor:
         """Last hidden states (b t d) of right-padded token ids (b t), which follow ``past``."""
 
-    def remember(self, ids: Tensor) -> Any:
+    def remember(self, ids: Tensor) -> Past:
         """What a prefix (t,) leaves to attend to: the ``past`` of any batch that follows it."""
 
     def logits(self, hidden: Tensor, *, out: Tensor | None = None) -> Tensor:
@@ -57,8 +70,11 @@ class LanguageModel(Protocol):
         top_k: int,
         seed: int,
         watch: Watch | None = None,
-    ) -> list[np.ndarray]:
-        """Ids that it writes after each prompt, at most so many; the end token is cut off."""
+    ) -> Sequence[np.ndarray | None]:
+        """Ids that it writes after each prompt, at most so many; the end token is cut off.
+
+        None after a prompt where it answers no numbers to draw from.
+        """
 
 
 @runtime_checkable
@@ -91,5 +107,8 @@ class Remote(Protocol):
         top_k: int,
         seed: int,
         watch: Watch | None = None,
-    ) -> list[np.ndarray]:
-        """Ids that it writes after each prompt, at most so many; the end token is cut off."""
+    ) -> Sequence[np.ndarray | None]:
+        """Ids that it writes after each prompt, at most so many; the end token is cut off.
+
+        None after a prompt where it answers no numbers to draw from.
+        """

@@ -15,6 +15,7 @@ from nonmember.models import chats
 from nonmember.models.source import digest
 
 BLOCK = 256  # records that are encoded together
+ENCODING_VERSION = 1  # to be bumped whenever a record's ids or scored marks change
 
 
 @dataclass(frozen=True)
@@ -151,7 +152,7 @@ def lossy(tokenizer: Any, one: Encoded) -> bool:
 
 
 def fingerprint(tokenizer: Any) -> str:
-    """A digest of all that decides a record's ids: vocabulary, rules, specials, chat template."""
+    """A digest of all that decides ids: tokenizer, chat template and ``ENCODING_VERSION``."""
     rules = json.loads(tokenizer.backend_tokenizer.to_str())
     for state in ("truncation", "padding"):  # of whoever called last, not of the tokenizer
         rules.pop(state, None)
@@ -159,7 +160,7 @@ def fingerprint(tokenizer: Any) -> str:
         name: getattr(tokenizer, f"{name}_token_id") for name in ("bos", "eos", "unk", "pad")
     }
     told = (rules, special, tokenizer.chat_template, tokenizer.split_special_tokens)
-    return digest(*(json.dumps(part, sort_keys=True) for part in told))
+    return digest(*(json.dumps(part, sort_keys=True) for part in (ENCODING_VERSION, *told)))
 
 
 def collate(encoded: Sequence[Encoded]) -> tuple[Int[np.ndarray, "b t"], Bool[np.ndarray, "b t"]]:

@@ -1,9 +1,9 @@
 """Replacements that a masked language model proposes, after Mattern et al. 2023, 2305.18462."""
 
-import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from nonmember.errors import ModelError
-from nonmember.models.folder import LOCAL, read_context, read_tokenizer
+from nonmember.models import folder
 from nonmember.models.source import Source, locate
 from nonmember.rewriting.words import Swap, Word, shaped, split
 
@@ -20,6 +20,8 @@ LOGITS_AT_ONCE = 1 << 25  # of one pass: 128 MB in float32
 SPELLINGS = 3  # of one word in a vocabulary: small, capital, initial capital
 
 Range = tuple[int, int]
+Stamps = frozenset[tuple[str, int, int]]
+"""Names, sizes and times of the files in a folder: they tell one version of it from the next."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ class Masked:
     closing: tuple[int, ...]
     vocabulary: dict[int, str]
     words: Tensor
-    candidates: int
+    candidates: int = 10
 
     def ranked(self, text: str, words: Sequence[Word], draw: np.random.Generator) -> list[Swap]:
         """Exchanges by falling p(new) / (1 - p(old)), where the old word is seen through dropout.
@@ -161,44 +163,66 @@ class Masked:
         return list(found.values())[: self.candidates]
 
 
+def check(name: str) -> None:
+    """Refuse what ``read`` refuses, as far as that shows without the weights.
+
+    Raises:
+        ModelError: no masked language model is in the folder, or its tokenizer has no mask.
+    """
+    _found(name)
+
+
 def read(name: str, *, candidates: int = 10, device: torch.device | str = "cpu") -> Masked:
-    """The masked language model in a folder.
+    """The masked language model in a folder; the last one read is kept at hand.
 
     Raises:
         ModelError: there is none, or its tokenizer has no mask.
     """
-    source = locate(name)
-    if source.kind != "folder":
-        raise _unfit(name, f"it is of another kind ({source.kind})")
-    tokenizer = read_tokenizer(source)
-    network = _network(source).to(device)
-    if tokenizer.mask_token_id is None:
-        raise _unfit(name, "its tokenizer has no mask")
+    return replace(_loaded(name, _stamps(name), str(device)), candidates=candidates)
+
+
+def _stamps(place: str) -> Stamps:
+    files = [(path.name, path.stat()) for path in Path(place).expanduser().glob("*")]
+    return frozenset((name, facts.st_size, facts.st_mtime_ns) for name, facts in files)
+
+
+@lru_cache(maxsize=1)  # every shard of an audit asks for the same, and hashing takes long
+def _loaded(name: str, _version: Stamps, device: str) -> Masked:
+    source, tokenizer = _found(name)
+    network = folder.read(source, torch.float32, "MaskedLM").to(device).eval()
     opening, closing = (
         () if token is None else (token,)
         for token in (tokenizer.cls_token_id, tokenizer.sep_token_id)
     )
     # Two more than the special tokens: the positions of RoBERTa's kind begin at two.
-    room = min(read_context(source) or 512, tokenizer.model_max_length) - 4
+    room = min(folder.read_context(source) or 512, tokenizer.model_max_length) - 4
     spelled = _whole_words(tokenizer, network.config.vocab_size)
     words = torch.tensor(list(spelled), dtype=torch.int64)
-    return Masked(network, tokenizer, room, opening, closing, spelled, words, candidates)
+    return Masked(network, tokenizer, room, opening, closing, spelled, words)
 
 
-def _network(source: Source) -> Any:
-    from transformers import AutoModelForMaskedLM
+def _found(name: str) -> tuple[Source, Any]:
+    """Where the model is, and its tokenizer."""
+    source = locate(name)
+    if source.kind != "folder":
+        raise _unfit(name, f"it is of another kind ({source.kind})")
+    config = folder.read_config(source)
+    if not _fills(config):
+        said = config.architectures or [f"model of type {config.model_type}"]
+        raise _unfit(name, f"it is a {said[0]}")
+    tokenizer = folder.read_tokenizer(source)
+    if tokenizer.mask_token_id is None:
+        raise _unfit(name, "its tokenizer has no mask")
+    return source, tokenizer
 
-    try:
-        with _quiet():
-            network, report = AutoModelForMaskedLM.from_pretrained(
-                source.path, dtype=torch.float32, output_loading_info=True, **LOCAL
-            )
-    except Exception as error:  # whatever transformers meets in foreign files
-        first = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
-        raise _unfit(source.name, first) from None
-    if report["missing_keys"]:
-        raise _unfit(source.name, f"it lacks {min(report['missing_keys'])}")
-    return network.eval()
+
+def _fills(config: Any) -> bool:
+    """Whether the configuration is of a model with the head that fills masks."""
+    from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES as HEADED
+
+    own = HEADED.get(config.model_type)
+    said = config.architectures or [own]
+    return own is not None and any(one == own or one.endswith("ForPreTraining") for one in said)
 
 
 def _unfit(name: str, why: str) -> ModelError:
@@ -206,24 +230,6 @@ def _unfit(name: str, why: str) -> ModelError:
         f"filler {name}: no masked language model ({why}); give a folder that one was saved to "
         'with its tokenizer, or "wordnet"'
     )
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Without what transformers says on the way: what matters is raised instead."""
-    from transformers.utils import logging
-
-    shown, loudness = logging.is_progress_bar_enabled(), logging.get_verbosity()
-    logging.disable_progress_bar()
-    logging.set_verbosity_error()
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.set_verbosity(loudness)
-        if shown:
-            logging.enable_progress_bar()
 
 
 def _whole_words(tokenizer: Any, size: int) -> dict[int, str]:

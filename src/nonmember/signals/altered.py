@@ -11,7 +11,7 @@ from nonmember.models.text import Encoded, reworded
 from nonmember.rewriting import masked, words
 from nonmember.rewriting.wordnet import Synonyms
 from nonmember.signals.catalogue import signal
-from nonmember.signals.language import token_statistics
+from nonmember.signals.language import STATISTICS_VERSION, token_statistics
 from nonmember.types import Count, Share
 
 Change = Callable[[str], str]
@@ -19,16 +19,24 @@ Vary = Callable[[str], Sequence[str]]
 """From a text to its altered copies."""
 
 
-@signal(provides={"aug_lowercase_token_logprobs": "logprobs"}, version=1)
+@signal(provides={"aug_lowercase_token_logprobs": "logprobs"}, version=2 + STATISTICS_VERSION)
 def lowercase(
     model: LanguageModel | Remote, encoded: Sequence[Encoded], *, watch: Watch | None = None
 ) -> dict[str, np.ndarray]:
-    """Log-probabilities (n 1 s), in nats, of each record in small letters, tokenised anew."""
-    copies = [[_copy(model.tokenizer, one, str.lower)] for one in encoded]
+    """Log-probabilities (n 1 s), in nats, of each record in small letters, tokenised anew.
+
+    A record without capitals has no copy: it was asked about already.
+    """
+    capital = ((one, one.text != one.text.lower()) for one in encoded)
+    copies = [[_copy(model.tokenizer, one, str.lower)] if has else [] for one, has in capital]
     return {"aug_lowercase_token_logprobs": _logprobs(model, copies, watch)}
 
 
-@signal(provides={"aug_swaps_token_logprobs": "logprobs"}, queries="copies", version=1)
+@signal(
+    provides={"aug_swaps_token_logprobs": "logprobs"},
+    queries="copies",
+    version=1 + STATISTICS_VERSION,
+)
 def swaps(
     model: LanguageModel | Remote,
     encoded: Sequence[Encoded],
@@ -56,7 +64,11 @@ def swaps(
     return {"aug_swaps_token_logprobs": _logprobs(model, found, watch)}
 
 
-@signal(provides={"aug_neighbours_token_logprobs": "logprobs"}, queries="copies", version=1)
+@signal(
+    provides={"aug_neighbours_token_logprobs": "logprobs"},
+    queries="copies",
+    version=1 + STATISTICS_VERSION,
+)
 def neighbours(
     model: LanguageModel | Remote,
     encoded: Sequence[Encoded],
@@ -92,7 +104,11 @@ def neighbours(
     return {"aug_neighbours_token_logprobs": _logprobs(model, found, watch)}
 
 
-@signal(provides={"aug_spans_token_logprobs": "logprobs"}, queries="copies", version=1)
+@signal(
+    provides={"aug_spans_token_logprobs": "logprobs"},
+    queries="copies",
+    version=1 + STATISTICS_VERSION,
+)
 def spans(
     model: LanguageModel | Remote,
     encoded: Sequence[Encoded],

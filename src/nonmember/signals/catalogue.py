@@ -25,7 +25,15 @@ Of = Literal["candidates", "known", "population"]
 INPUTS = ("model", "encoded", "shots", "member_shots")
 """What an audit can hand to an extractor: whom to ask, about what, and known records."""
 
-FACTS = ("texts", "token_ids", "token_frequency", "token_embedding", "features", "member")
+FACTS = (
+    "texts",
+    "whole_texts",
+    "token_ids",
+    "token_frequency",
+    "token_embedding",
+    "features",
+    "member",
+)
 """Known without asking the target; ``member`` of known records only."""
 
 RECORDS: dict[str, Of] = {"known_": "known", "pop_": "population"}

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import chain
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,11 +14,11 @@ from nonmember.models.protocols import LanguageModel, Remote, Watch
 from nonmember.models.text import Encoded, windows
 from nonmember.signals.catalogue import signal
 from nonmember.signals.joining import Joint, joint
-from nonmember.signals.language import joined, of_positions
+from nonmember.signals.language import STATISTICS_VERSION, joined, of_positions
 from nonmember.types import Count
 
 
-@signal(provides={"prefix_token_logprobs": "logprobs"})
+@signal(provides={"prefix_token_logprobs": "logprobs"}, version=2 + STATISTICS_VERSION)
 def prefix(
     model: LanguageModel | Remote,
     encoded: Sequence[Encoded],
@@ -51,7 +52,7 @@ def prefix(
     return {"prefix_token_logprobs": _after(model, encoded, shots[:count], separator, watch)}
 
 
-@signal(provides={"prefix_member_token_logprobs": "logprobs"})
+@signal(provides={"prefix_member_token_logprobs": "logprobs"}, version=2 + STATISTICS_VERSION)
 def prefix_member(
     model: LanguageModel | Remote,
     encoded: Sequence[Encoded],
@@ -70,6 +71,27 @@ def prefix_member(
     """
     found = _after(model, encoded, member_shots[:count], separator, watch)
     return {"prefix_member_token_logprobs": found}
+
+
+def fits(
+    tokenizer: Any,
+    shots: Sequence[Encoded],
+    context: int | None,
+    *,
+    count: int = 7,
+    separator: str = "\n\n",
+) -> bool:
+    """Whether any shot fits before a text, so that ``prefix`` would not refuse them.
+
+    Args:
+        tokenizer: the model's.
+        shots: records to put before a text.
+        context: the model's, in tokens; None if it does not say.
+        count: as the extractor's option.
+        separator: as the extractor's option.
+    """
+    some = shots[:count]
+    return bool(some) and bool(_fitting(joint(tokenizer, some[0].form, separator), some, context))
 
 
 def _after(
@@ -98,7 +120,21 @@ def _after(
 
 
 def _before(joins: Joint, shots: Sequence[Encoded], context: int | None) -> Int[np.ndarray, "p"]:
-    """The prefix: the shots that fit before any record of their form, in their order."""
+    """The prefix, with what opens it."""
+    taken = _fitting(joins, shots, context)
+    if not taken:
+        raise ModelError(
+            f"prefix: a context of {context} tokens holds no known record beside a text of "
+            f"{shots[0].form.limit}; set data.max_tokens lower, or leave out the attacks with "
+            "known records before a text"
+        )
+    return np.concatenate([joins.opening, *taken])
+
+
+def _fitting(
+    joins: Joint, shots: Sequence[Encoded], context: int | None
+) -> list[Int[np.ndarray, "_"]]:
+    """The shots that fit before any record of their form, in their order."""
     limit = shots[0].form.limit
     parts = [np.concatenate([joins.body(shot)[0], joins.after(shot)]) for shot in shots]
     free = np.inf if context is None else context - limit - len(joins.opening)
@@ -107,13 +143,7 @@ def _before(joins: Joint, shots: Sequence[Encoded], context: int | None) -> Int[
         if 0 < len(part) <= free:
             taken.append(part)
             free -= len(part)
-    if not taken:
-        raise ModelError(
-            f"prefix: a context of {context} tokens holds no known record beside a text of "
-            f"{limit}; set data.max_tokens lower, or leave out the attacks with known records "
-            "before a text"
-        )
-    return np.concatenate([joins.opening, *taken])
+    return taken
 
 
 def _following(joins: Joint, before: Int[np.ndarray, "p"], one: Encoded) -> Encoded:

@@ -15,8 +15,9 @@ class Joint:
 
     ``opening`` is the token before a record that is not of it, a BOS or the separator of
     packed records, if there is one: it stands once, at the beginning of all. ``between`` are
-    the tokens of the separator asked for. It follows plain texts: a chat ends a turn, a
-    completion and a packed text end in an EOS.
+    the tokens of the separator: the EOS of packed records, else the one asked for. It follows
+    texts that do not end by themselves: a chat ends a turn; a completion and a packed text,
+    unless they were cut, end in an EOS.
     """
 
     opening: Int[np.ndarray, "o"]
@@ -45,5 +46,6 @@ def joint(tokenizer: Any, form: Form, separator: str) -> Joint:
     opening = [eos] if form.packed else []
     if found["special_tokens_mask"][:1] == [1]:
         opening = found["input_ids"][:1]
-    between = tokenizer(separator, add_special_tokens=False, verbose=False)["input_ids"]
+    asked = tokenizer(separator, add_special_tokens=False, verbose=False)["input_ids"]
+    between = [eos] if form.packed else asked
     return Joint(np.array(opening, dtype=np.int64), np.array(between, dtype=np.int64), eos)

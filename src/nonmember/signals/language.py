@@ -2,17 +2,22 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from nonmember.models.protocols import LanguageModel, Remote, Watch
+from nonmember.models.protocols import LanguageModel, Past, Remote, Watch
 from nonmember.models.text import Encoded, collate, windows
 from nonmember.signals.catalogue import signal
-from nonmember.types import LOGPROB_FLOOR, Access, Count
+from nonmember.types import LOGPROB_FLOOR, Access
 
+STATISTICS_VERSION = 2
+"""Of the numbers below. Bump it when they change: whatever is made of them adds it to its own
+version, so that its cached arrays move too. Versions only grow, and so does their sum."""
+
+TOKENS_AT_ONCE = 2048  # positions of one forward pass, padding included
+ATTENDED_AT_ONCE = 32_768  # positions whose keys and values one layer holds
 ROWS_AT_ONCE = {"cpu": 64, "cuda": 512}  # positions whose logits exist at one time
 REDUCED_AT_ONCE = 8  # of them on a CPU: what is made of their logits stays in its cache
 BLOCK = 256  # logits whose greatest is found together
@@ -27,12 +32,11 @@ STATISTICS: dict[str, Access] = {
 }
 
 
-@signal(provides=STATISTICS, version=2)
+@signal(provides=STATISTICS, version=STATISTICS_VERSION)
 def token_statistics(
     model: LanguageModel | Remote,
     encoded: Sequence[Encoded],
     *,
-    batch_tokens: Count = 2048,
     watch: Watch | None = None,
 ) -> dict[str, np.ndarray]:
     """Per scored token: log p, the likeliest token, and moments of log p under p.
@@ -48,8 +52,6 @@ def token_statistics(
     Args:
         model: what is asked.
         encoded: n records.
-        batch_tokens: positions in one forward pass, padding included; changes no number
-            beyond rounding.
         watch: told the tokens done after each pass.
     """
     pieces = [windows(one) for one in encoded]
@@ -58,9 +60,7 @@ def token_statistics(
         given = model.statistics(flat, watch=watch)
         found = {name: np.asarray(given[name]) for name in STATISTICS if name in given}
     else:
-        found = of_positions(model, flat, batch_tokens=batch_tokens, watch=watch)
-    if len(flat) == len(pieces):
-        return found
+        found = of_positions(model, flat, watch=watch)
     return {name: joined(array, pieces) for name, array in found.items()}
 
 
@@ -69,15 +69,18 @@ def of_positions(
     model: LanguageModel,
     encoded: Sequence[Encoded],
     *,
-    past: Any = None,
-    batch_tokens: int = 2048,
+    past: Past | None = None,
+    batch_tokens: int = TOKENS_AT_ONCE,
     watch: Watch | None = None,
 ) -> dict[str, np.ndarray]:
-    """The statistics (n t) of records that are each read in one pass, after ``past`` if given."""
+    """The statistics (n t) of records that are each read in one pass, after ``past`` if given.
+
+    The size of a batch, ``batch_tokens`` positions, changes no number beyond rounding.
+    """
     out = _empty(encoded)
     rows = ROWS_AT_ONCE[model.device.type]
     spare = torch.empty(rows, model.vocabulary, device=model.device)
-    for batch in _batches(encoded, batch_tokens):
+    for batch in _batches(encoded, batch_tokens, past):
         hidden, targets = _positions(model, [encoded[i] for i in batch], past)
         parts = zip(torch.split(hidden, rows), torch.split(targets, rows), strict=True)
         found = torch.cat([_reduced(model, h, t, spare) for h, t in parts], dim=1)
@@ -93,18 +96,29 @@ def _empty(encoded: Sequence[Encoded]) -> dict[str, np.ndarray]:
     return {name: np.full((len(encoded), width), np.nan, dtype=np.float32) for name in STATISTICS}
 
 
-def _batches(encoded: Sequence[Encoded], batch_tokens: int) -> Iterator[list[int]]:
-    """Positions of records of like length, as many as fit the budget; unscorable ones left out."""
+def _batches(
+    encoded: Sequence[Encoded], batch_tokens: int, past: Past | None
+) -> Iterator[list[int]]:
+    """Positions of records of like length, as many as fit the budget; unscorable ones left out.
+
+    A prefix counts with every row that reads it again, and in what every row attends to.
+    """
+    before = 0 if past is None else past.length
+    again = before if past is not None and past.again else 0
     order = sorted(
         (i for i, one in enumerate(encoded) if one.scored.any()), key=lambda i: -len(encoded[i].ids)
     )
     while order:
-        rows = max(1, batch_tokens // len(encoded[order[0]].ids))
+        longest = len(encoded[order[0]].ids)
+        rows = min(batch_tokens // (again + longest), ATTENDED_AT_ONCE // (before + longest))
+        rows = max(1, rows)
         yield order[:rows]
         order = order[rows:]
 
 
-def _positions(model: LanguageModel, batch: Sequence[Encoded], past: Any) -> tuple[Tensor, Tensor]:
+def _positions(
+    model: LanguageModel, batch: Sequence[Encoded], past: Past | None
+) -> tuple[Tensor, Tensor]:
     """Hidden states that predict the scored tokens (p d), and those tokens (p,)."""
     ids, scored = collate(batch)
     where = torch.from_numpy(scored[:, 1:]).to(model.device)

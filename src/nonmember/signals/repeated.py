@@ -9,11 +9,15 @@ from nonmember.models.protocols import LanguageModel, Remote, Watch
 from nonmember.models.text import Encoded
 from nonmember.signals.catalogue import signal
 from nonmember.signals.joining import Joint, joint
-from nonmember.signals.language import token_statistics
+from nonmember.signals.language import STATISTICS_VERSION, token_statistics
 from nonmember.types import Count
 
 
-@signal(provides={"repeat_token_logprobs": "logprobs"}, queries="copies")
+@signal(
+    provides={"repeat_token_logprobs": "logprobs"},
+    queries="copies",
+    version=2 + STATISTICS_VERSION,
+)
 def repeats(
     model: LanguageModel | Remote,
     encoded: Sequence[Encoded],

@@ -11,14 +11,18 @@ import numpy as np
 from jaxtyping import Int
 
 from nonmember.data.records import Completion
-from nonmember.models import chats
+from nonmember.models import chats, generate
 from nonmember.models.protocols import LanguageModel, Remote, Watch
 from nonmember.models.text import Encoded, reworded
 from nonmember.signals.catalogue import signal
 from nonmember.types import Count, Positive, Share
 
 
-@signal(provides={"sample_recall": "text", "sample_zlib": "text"}, queries="copies")
+@signal(
+    provides={"sample_recall": "text", "sample_zlib": "text"},
+    queries="copies",
+    version=2 + generate.VERSION,
+)
 def samples(  # noqa: PLR0913  (one parameter per option)
     model: LanguageModel | Remote,
     encoded: Sequence[Encoded],
@@ -38,7 +42,8 @@ def samples(  # noqa: PLR0913  (one parameter per option)
     continuations, none with more tokens than the true one. ``sample_recall`` is ROUGE-n
     recall: the share of the true continuation's n-grams of words found in a sample, each as
     often as it occurs there. ``sample_zlib`` is the bytes of the compressed sample. Arrays
-    (n v), NaN of a text without beginning or continuation. A text over its form's limit goes
+    (n v), NaN of a text without beginning or continuation, and of a sample that the model
+    could not write, since it answered no numbers. A text over its form's limit goes
     on for at most half a limit, after the tokens before that fit.
 
     Args:
@@ -51,9 +56,6 @@ def samples(  # noqa: PLR0913  (one parameter per option)
         ngram: words that count as one.
         seed: of the draws.
         watch: told the tokens done after each pass.
-
-    Raises:
-        ModelError: the model answers NaN.
     """
     held = list(encoded)
     begun = {}
@@ -71,7 +73,8 @@ def samples(  # noqa: PLR0913  (one parameter per option)
     )
     recall, size = np.full((2, len(held), copies), np.nan, dtype=np.float32)
     for number, (place, half) in enumerate(begun.items()):
-        for copy, ids in enumerate(written[number * copies : (number + 1) * copies]):
+        said = enumerate(written[number * copies : (number + 1) * copies])
+        for copy, ids in ((copy, ids) for copy, ids in said if ids is not None):
             text = _spelled(model.tokenizer, ids)
             recall[place, copy] = _recall(text, half.suffix, ngram)
             size[place, copy] = len(zlib.compress(text.encode()))

@@ -41,17 +41,24 @@ def test_zlib_divides_by_the_bytes_of_the_compressed_text():
 def test_lowercase_is_the_loss_without_capitals_over_the_loss_with_them():
     logprobs = np.array([[-1.0, -3.0], [-2.0, NAN], [NAN, NAN], [-1.0, -1.0]])
     lowered = np.array([[[-4.0, -4.0, -1.0]], [[-1.0, NAN, NAN]], [[-1.0, NAN, NAN]], [[NAN] * 3]])
-    np.testing.assert_allclose(lowercase(logprobs, lowered), [1.5, 0.5, NAN, NAN], rtol=1e-9)
-    close(lowercase(logprobs, lowered, form="difference"), [1, -1, NAN, NAN])
+    texts = ["Ab", "A", "", "AB"]
+    found = lowercase(logprobs, lowered, texts)
+    np.testing.assert_allclose(found, [1.5, 0.5, NAN, NAN], rtol=1e-9)
+    close(lowercase(logprobs, lowered, texts, form="difference"), [1, -1, NAN, NAN])
 
 
 def test_lowercase_of_a_text_without_capitals_is_exactly_one():
-    logprobs = np.array([[-1.7, -0.3], [0.0, 0.0], [-INF, -0.1]])
-    assert lowercase(logprobs, logprobs[:, None]).tolist() == [1, 1, 1]
+    """Whatever is said of its copy: asked in other company, it would differ by rounding."""
+    logprobs = np.array([[-1.7, -0.3], [0.0, 0.0], [-INF, -0.1], [NAN, NAN]])
+    texts = ["a b", "1 2", "straße", "a"]
+    for copies in (np.full((4, 1, 1), NAN), 1.01 * logprobs[:, None]):
+        close(lowercase(logprobs, copies, texts)[3:], [NAN])
+        assert lowercase(logprobs, copies, texts)[:3].tolist() == [1, 1, 1]
+        assert lowercase(logprobs, copies, texts, form="difference")[:3].tolist() == [0, 0, 0]
 
 
 def test_lowercase_of_a_text_of_certain_tokens_is_finite():
-    found = lowercase(np.zeros((1, 2)), np.full((1, 1, 2), -1.0))
+    found = lowercase(np.zeros((1, 2)), np.full((1, 1, 2), -1.0), ["A b"])
     np.testing.assert_allclose(found, [1e10], rtol=1e-9)
 
 

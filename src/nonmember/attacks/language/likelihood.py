@@ -21,6 +21,7 @@ from nonmember.types import (
     Positive,
     Scores,
     Share,
+    Texts,
     TokenFrequency,
     TokenIds,
     TokenLogprobs,
@@ -63,21 +64,28 @@ def zlib(
 def lowercase(
     token_logprobs: TokenLogprobs,
     aug_lowercase_token_logprobs: CopyLogprobs,
+    texts: Texts,
     *,
     form: Literal["ratio", "difference"] = "ratio",
 ) -> Scores:
     """Loss of the text in lower case over its loss as it is; no unit, 1 if it has no capitals.
 
-    Both losses are taken 1e-10 nats larger, so that a text of certain tokens has a score.
+    That 1 is exact: such texts tie, whatever rounding would make of a copy of them. Both
+    losses are taken 1e-10 nats larger, so that a text of certain tokens has a score.
 
     Args:
         token_logprobs: the target's, (n t).
-        aug_lowercase_token_logprobs: the target's of the text in lower case, (n 1 s).
-        form: ``difference`` of the losses instead, in nats per token.
+        aug_lowercase_token_logprobs: the target's of the text in lower case, (n 1 s); of one
+            without capitals not looked at.
+        texts: as they were scored, n.
+        form: ``difference`` of the losses instead, in nats per token; 0 without capitals.
     """
     lowered = -mean(of_copies(mean, aug_lowercase_token_logprobs))
     original = -mean(clipped(token_logprobs))
-    return lowered - original if form == "difference" else ratio(lowered, original)
+    difference = form == "difference"
+    score = lowered - original if difference else ratio(lowered, original)
+    small = np.array([text == text.lower() for text in texts], dtype=bool)
+    return np.where(small & ~np.isnan(original), 0.0 if difference else 1.0, score)
 
 
 @attack(family="language", paper="Shi et al. 2024, arXiv:2310.16789")

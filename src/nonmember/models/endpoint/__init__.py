@@ -1,7 +1,6 @@
 """A language model behind an OpenAI-compatible endpoint: asked over HTTP, never loaded."""
 
-from nonmember.models.endpoint.card import identity
 from nonmember.models.endpoint.remote import Endpoint, connect
 from nonmember.models.endpoint.service import Service
 
-__all__ = ["Endpoint", "Service", "connect", "identity"]
+__all__ = ["Endpoint", "Service", "connect"]

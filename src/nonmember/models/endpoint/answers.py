@@ -72,8 +72,10 @@ def read_echo(_: Any, choice: Choice, asked: Asked) -> Values | None:
     _count(len(given.top_logprobs), length, length + asked.more)
     top = picked.copy()
     for j, place in enumerate(asked.places):
-        others = (given.top_logprobs[place] or {}).values()
-        top[j] = max([float(picked[j]), *(_clipped(one) for one in others)])
+        others = given.top_logprobs[place]
+        if not others:
+            raise LackingError(f"no entry for the likeliest token at position {place}")
+        top[j] = max([float(picked[j]), *map(_clipped, others.values())])
     hit = (picked >= top).astype(np.float32)
     return {"token_logprobs": picked, "token_hit": hit, "token_top_logprob": top}
 
@@ -159,6 +161,6 @@ def _count(found: int, least: int, most: int) -> None:
 def _clipped(logprob: float | None) -> float:
     """JSON has no infinity: servers say null, or a large negative number."""
     value = LOGPROB_FLOOR if logprob is None else logprob
-    if math.isnan(value):
-        raise LackingError("NaN for a log-probability")
+    if math.isnan(value) or value == math.inf:
+        raise LackingError(f"{value} for a log-probability")
     return max(LOGPROB_FLOOR, value)

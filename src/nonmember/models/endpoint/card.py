@@ -1,25 +1,24 @@
 """What a server says of the model it serves, and what names it in cache addresses."""
 
 import json
-from email.utils import parsedate_to_datetime
-from time import time
 from typing import Any
 
 from pydantic import BaseModel
 
 from nonmember.models.endpoint.client import Client, RefusedError
 from nonmember.models.endpoint.completions import checked
+from nonmember.models.endpoint.manner import Manner
 from nonmember.models.endpoint.service import Service
 from nonmember.models.source import digest
 
-HOUR = 3600
+SHAPE = ("vocab_type", "n_vocab", "n_ctx_train", "n_embd", "n_params", "size", "ftype")
+"""What llama.cpp says of a model that stays the same from one start to the next."""
 
 
 class Card(BaseModel):
     """One entry of GET /models; how long a text may be goes by three names."""
 
     id: str
-    created: int | None = None
     root: str | None = None
     parent: str | None = None
     meta: dict[str, Any] | None = None
@@ -40,23 +39,18 @@ class Cards(BaseModel):
     data: list[Card]
 
 
-def identity(service: Service) -> str:
-    """What tells this model from others in a cache: address, name, and what the server says.
+def identity(service: Service, card: Card | None, manner: Manner) -> str:
+    """What tells this model from others in a cache: its place, its card, how it is asked.
 
-    Servers can replace the model under a name; this shows where they say so, by the time of
-    its creation or the folder it was read from.
-
-    Raises:
-        ModelError: the server cannot be asked.
+    Servers can replace the model under a name; this shows where they say so, by the folder
+    it was read from, its size or its context. The time of its creation says nothing: many
+    servers give that of the question or of their own start, with which it would change.
     """
-    client = Client(service)
-    try:
-        card = read_card(client)
-    finally:
-        client.close()
-    told = {} if card is None else card.model_dump(include={"id", "created", "root", "parent"})
-    size = None if card is None else card.meta
-    return digest(service.root, service.model, json.dumps([told, size], sort_keys=True))
+    way = manner.way
+    asked = None if way is None else [way.read.__name__, dict(way.settings)]
+    told = None if card is None else [card.root, card.parent, card.context, _shape(card)]
+    whole = [service.root, service.model, told, asked, manner.gives, manner.extras]
+    return digest(json.dumps(whole, sort_keys=True))
 
 
 def read_card(client: Client) -> Card | None:
@@ -70,17 +64,8 @@ def read_card(client: Client) -> Card | None:
     except RefusedError:
         return None
     cards = checked(client, Cards, answer).data
-    card = next((one for one in cards if one.id == client.service.model), None)
-    if card is None or card.created is None:
-        return card
-    # vLLM and llama.cpp give the time of the question, which tells nothing of the model.
-    asked = _seconds(answer.headers.get("date", ""))
-    return card.model_copy(update={"created": None}) if asked - card.created < HOUR else card
+    return next((one for one in cards if one.id == client.service.model), None)
 
 
-def _seconds(date: str) -> float:
-    """A Date header in seconds since 1970; the time here, if there is none."""
-    try:
-        return parsedate_to_datetime(date).timestamp()
-    except ValueError:
-        return time()
+def _shape(card: Card) -> dict[str, Any]:
+    return {name: value for name, value in (card.meta or {}).items() if name in SHAPE}

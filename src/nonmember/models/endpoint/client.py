@@ -4,10 +4,11 @@ import re
 import time
 import weakref
 from collections.abc import Callable, Iterable, Mapping
+from copy import copy
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from threading import Lock
+from threading import Event, Lock
 from typing import Any
 
 import httpx2
@@ -16,17 +17,21 @@ from nonmember.errors import ModelError
 from nonmember.models.endpoint.service import KEY, Service, bearer, local
 from nonmember.seeds import generator
 
+TRIES = 5  # of a request that fails for no fault of its own
+TIMEOUT = 120.0  # seconds without a sign of the server after which a request has failed
+CONNECT = 10.0  # the same before there is a connection
 BACKOFF = 0.5  # seconds before the second try, doubled before each further one
 LONGEST = 30.0  # seconds between two tries, unless the server itself asks for more
 PATIENCE = 120.0  # seconds that a server may ask for
 QUOTED = 200  # characters of a server's message that are passed on
 SHINGLE = 12  # letters in a row that a message may share with a text by chance
 
+SLOWER = "lower --per-second (in a spec: endpoint.per_second or endpoint.at_once)"
 ADVICE = {
     401: f"set {KEY} to a key that it accepts",
     403: f"set {KEY} to a key that may use this model",
-    404: "check the address, which mostly ends in /v1, and the model's name",
-    429: "lower per_second or at_once",
+    404: "check the address, which mostly ends in /v1, and the model's name there (--served)",
+    429: SLOWER,
 }
 AGAIN = (408, 409, 425, 429)  # and whatever is the server's own failure
 
@@ -43,12 +48,12 @@ class Pace:
         self._next = 0.0
         self._lock = Lock()
 
-    def wait(self) -> None:
-        """Sleep until this thread's turn."""
+    def wait(self, stop: Event) -> None:
+        """Sleep until this thread's turn, or until ``stop``."""
         with self._lock:
             turn = max(time.monotonic(), self._next)
             self._next = turn + self._gap if self._gap else self._next
-        time.sleep(max(0.0, turn - time.monotonic()))
+        stop.wait(max(0.0, turn - time.monotonic()))
 
     def hold(self, seconds: float) -> None:
         """Let nobody through for so long."""
@@ -57,27 +62,28 @@ class Pace:
 
 
 class Client:
-    """A connection to a service, used by many threads; ``asked`` counts prompts answered."""
+    """A connection to a service, used by many threads."""
 
     def __init__(self, service: Service) -> None:
         self.service = service
-        self.asked = 0
         self._key = bearer(service)
         self._pace = Pace(service.per_second)
         self._draw = generator(0, service.url, "retries")
         self._lock = Lock()
+        self._stop = Event()
         self._http = httpx2.Client(
             headers={} if self._key is None else {"Authorization": f"Bearer {self._key}"},
-            timeout=httpx2.Timeout(service.timeout, connect=min(10.0, service.timeout)),
+            timeout=httpx2.Timeout(TIMEOUT, connect=CONNECT),
             limits=httpx2.Limits(max_connections=service.at_once),
             trust_env=not local(service.url),  # no proxy sees what is said within this machine
         )
         self.close = weakref.finalize(self, self._http.close)
 
-    def count(self, prompts: int) -> None:
-        """Note that so many prompts were answered."""
-        with self._lock:
-            self.asked += prompts
+    def until(self, stop: Event) -> "Client":
+        """The same connection, over which no request is begun once ``stop`` is set."""
+        other = copy(self)
+        other._stop = stop
+        return other
 
     def get(self, path: str) -> httpx2.Response:
         """The JSON at ``path``.
@@ -95,7 +101,8 @@ class Client:
 
         Raises:
             RefusedError: the server does not take this body.
-            ModelError: it cannot be reached, fails at every try, or answers no JSON.
+            ModelError: it cannot be reached, fails at every try, or answers no JSON; or the
+                request was stopped before it was answered.
         """
         return self._send("POST", path, body, private)
 
@@ -107,10 +114,12 @@ class Client:
         private: Callable[[], Iterable[str]],
     ) -> httpx2.Response:
         failure: ModelError | None = None
-        for number in range(self.service.tries):
+        for number in range(TRIES):
             if number:
                 self._back_off(number)
-            self._pace.wait()
+            self._pace.wait(self._stop)
+            if self._stop.is_set():
+                break
             try:
                 answer = self._http.request(method, self.service.root + path, json=body)
             except httpx2.RequestError as error:
@@ -120,13 +129,12 @@ class Client:
                 return self._checked(answer, private)
             failure = self._failed(answer, private)
             self._hold(answer)
-        assert failure is not None  # tries is at least 1
-        raise failure
+        raise failure or ModelError(f"{self.service.url}: interrupted; run the audit again")
 
     def _back_off(self, number: int) -> None:
         with self._lock:
             jitter = float(self._draw.uniform(0.5, 1.0))
-        time.sleep(jitter * min(LONGEST, BACKOFF * 2 ** (number - 1)))
+        self._stop.wait(jitter * min(LONGEST, BACKOFF * 2 ** (number - 1)))
 
     def _hold(self, answer: httpx2.Response) -> None:
         """Wait as long as the server asks for, all threads alike."""
@@ -134,7 +142,7 @@ class Client:
         if asked > PATIENCE:
             raise ModelError(
                 f"{self.service.url}: wants no request for {asked:.0f} seconds "
-                f"({answer.status_code}); ask again after that, or lower per_second"
+                f"({answer.status_code}); ask again after that, or {SLOWER}"
             )
         self._pace.hold(asked)
 
@@ -155,7 +163,7 @@ class Client:
     def _unreached(self, error: httpx2.RequestError) -> ModelError:
         said = self._quoted(str(error) or type(error).__name__, ())
         return ModelError(
-            f"{self.service.url}: no answer after {self.service.tries} tries ({said}); start the "
+            f"{self.service.url}: no answer after {TRIES} tries ({said}); start the "
             "server, or check the address and the network"
         )
 

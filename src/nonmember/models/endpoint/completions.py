@@ -84,7 +84,6 @@ def complete(
             f"{client.service.url}: {len(found.choices)} answers to {len(prompts)} prompts; "
             "give an endpoint that answers each prompt once"
         )
-    client.count(len(prompts))
     return found.model_copy(update={"choices": choices})
 
 
@@ -98,7 +97,8 @@ def checked(client: Client, form: type[Checked], answer: httpx2.Response) -> Che
         return form.model_validate_json(answer.content)
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        place = ".".join(str(part) for part in first["loc"]) or "the answer"
+        # Deeper down, a place may be named by a token.
+        place = ".".join(str(part) for part in first["loc"][:4]) or "the answer"
         raise ModelError(
             f"{client.service.url}: cannot be understood: {place}: {first['msg'].lower()}; give "
             "the address of an OpenAI-compatible API"

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 from nonmember.errors import ModelError
 from nonmember.models import causal
 from nonmember.models.endpoint.answers import Asked, LackingError, Values, written_ids
-from nonmember.models.endpoint.card import read_card
+from nonmember.models.endpoint.card import identity, read_card
 from nonmember.models.endpoint.client import Client
 from nonmember.models.endpoint.completions import Choice, complete
 from nonmember.models.endpoint.manner import (
@@ -57,7 +58,8 @@ class Turn:
 class Endpoint:
     """A ``Remote``: the model of a service, with the tokenizer that the service names.
 
-    ``context`` is how many tokens it can be asked about, if the server says.
+    ``context`` is how many tokens it can be asked about, if the server says; ``digest`` what
+    tells the model from others in a cache.
     """
 
     service: Service
@@ -65,16 +67,12 @@ class Endpoint:
     client: Client
     manner: Manner
     context: int | None
+    digest: str
 
     @property
     def access(self) -> Access:
         """The most that it answers: logprobs, label, or text alone."""
         return self.manner.access
-
-    @property
-    def asked(self) -> int:
-        """Prompts answered so far, those of the first look at the server included."""
-        return self.client.asked
 
     def close(self) -> None:
         """Hang up; done without being asked when nobody holds the endpoint any more."""
@@ -85,8 +83,9 @@ class Endpoint:
     ) -> dict[str, np.ndarray]:
         """Those of the token statistics that it answers, float32 (n t).
 
-        Scored tokens stand side by side; NaN past the last one. A model that answers with
-        labels is asked once per scored token.
+        Scored tokens stand side by side; NaN past the last one. A record of which one value
+        is unknown has none at all. A model that answers with labels is asked once per scored
+        token.
 
         Args:
             encoded: n records.
@@ -101,7 +100,7 @@ class Endpoint:
         out = {name: blank.copy() for name in self.manner.gives}
         batches = list(self._batches(way, records))
         found = in_turns(
-            lambda batch: self._values(way, batch),
+            lambda batch, stop: self._values(way, batch, stop),
             batches,
             at_once=self.service.at_once,
             told=lambda batch: watch(sum(part.done for part in batch)) if watch else None,
@@ -184,9 +183,9 @@ class Endpoint:
         if batch:
             yield batch
 
-    def _values(self, way: Way, batch: Sequence[Part]) -> list[Values]:
+    def _values(self, way: Way, batch: Sequence[Part], stop: Event) -> list[Values]:
         prompts = [sent(way, part.asked) for part in batch]
-        answer = complete(self.client, self.tokenizer, prompts, way.settings)
+        answer = complete(self.client.until(stop), self.tokenizer, prompts, way.settings)
         pairs = zip(answer.choices, batch, strict=True)
         return [self._read(way, choice, part.asked) for choice, part in pairs]
 
@@ -199,14 +198,15 @@ class Endpoint:
             raise incomplete(self.client, LackingError("less of this prompt than of the first one"))
         return values
 
-    def _written(self, turn: Turn) -> np.ndarray:
+    def _written(self, turn: Turn, stop: Event) -> np.ndarray:
         limit = turn.settings["max_tokens"]
         if limit < 1:
             return np.zeros(0, dtype=np.int64)
         prompt = turn.prompt.tolist()
         text = self.manner.way is None
         asked = [self._spelled(prompt) if text else prompt]
-        choice = complete(self.client, self.tokenizer, asked, turn.settings).choices[0]
+        answer = complete(self.client.until(stop), self.tokenizer, asked, turn.settings)
+        choice = answer.choices[0]
         ids = written_ids(choice)
         if ids is None:
             ids = self.tokenizer(choice.text, add_special_tokens=False)["input_ids"]
@@ -235,7 +235,8 @@ def connect(service: Service) -> Endpoint:
     except BaseException:
         client.close()
         raise
-    return Endpoint(service, tokenizer, client, manner, card.context if card else None)
+    context = None if card is None else card.context
+    return Endpoint(service, tokenizer, client, manner, context, identity(service, card, manner))
 
 
 def _tokenizer(name: str) -> Any:
@@ -257,13 +258,17 @@ def _parts(way: Way, records: Sequence[Encoded]) -> Iterator[Part]:
 
 
 def _place(out: Values, parts: Sequence[Part], found: Sequence[Values]) -> None:
-    """Write what was found side by side into the rows of its records."""
+    """Write what was found side by side into the rows of its records, whole or not at all."""
     filled: Counter[int] = Counter()
     for part, values in zip(parts, found, strict=True):
         start, stop = filled[part.row], filled[part.row] + len(part.asked.places)
         filled[part.row] = stop
         for name, array in out.items():
             array[part.row, start:stop] = values[name]
+    arrays = tuple(out.values())
+    torn = [row for row, end in filled.items() if any(np.isnan(a[row, :end]).any() for a in arrays)]
+    for array in arrays:
+        array[torn] = np.nan
 
 
 def _length(turn: Turn) -> int:

@@ -28,8 +28,6 @@ class Service:
             Part of no message and no representation.
         at_once: requests that wait for an answer at the same time.
         per_second: requests begun in a second, at most; None for no limit.
-        tries: how often a request is put that fails for no fault of its own.
-        timeout: seconds without a sign of the server after which a request has failed.
         insecure: allow plain http to another machine, where anybody between reads along.
 
     Raises:
@@ -42,14 +40,12 @@ class Service:
     key: str | None = field(default=None, repr=False)
     at_once: int = 4
     per_second: float | None = None
-    tries: int = 5
-    timeout: float = 120.0
     insecure: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what no request could be made of."""
         _check_address(self.url, self.insecure)
-        for name in ("at_once", "per_second", "tries", "timeout"):
+        for name in ("at_once", "per_second"):
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise SpecError(f"{self.url}: {name}={value} asks nothing; give a number above 0")
@@ -110,7 +106,7 @@ def _check_address(url: str, insecure: bool) -> None:
     if parts.scheme == "http" and not local(url) and not insecure:
         raise SpecError(
             f"{url}: would send the texts to another machine unencrypted; give an https address, "
-            "or allow it with insecure=True"
+            "or allow it with --insecure (in a spec: endpoint.insecure = true)"
         )
 
 
