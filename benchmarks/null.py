@@ -2,7 +2,8 @@
 
     python benchmarks/null.py
 
-The control model never saw the candidates, so every alarm is false. Uses the store's model
+The control model never saw the candidates, so every alarm is false, and so is every verdict that a
+blind attack takes away. Uses the store's model
 and signals where the demo has left them. Writes benchmarks/results/null.json.
 """
 
@@ -28,6 +29,7 @@ def main() -> None:
     found = {
         "redraws": target.redraws.times,
         "alarms": target.redraws.alarms,
+        "verdicts withheld": target.redraws.withheld,
         "rate": [round(end, 4) for end in (rate.low, rate.value, rate.high)],
         "nominal": 0.05,
         "attacks": [attack.name for attack in target.attacks],

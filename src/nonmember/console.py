@@ -80,7 +80,8 @@ def results(found: Results) -> None:
         out.print(*_together(target), sep="\n", highlight=False)
         again = target.redraws
         out.print(
-            f"Membership drawn anew {again.times} times: {again.alarms} false alarms.",
+            f"Membership drawn anew {again.times} times: {again.alarms} false alarms, "
+            f"{again.withheld} verdicts withheld.",
             highlight=False,
         )
         for finding in (*found.findings, *target.findings):

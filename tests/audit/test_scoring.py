@@ -2,8 +2,10 @@ import numpy as np
 import pytest
 
 from nonmember.attacks.registry import ATTACKS, Attack
+from nonmember.audit.figures import own_level
 from nonmember.audit.placebo import redrawn
 from nonmember.audit.scoring import cross_fitted, widening
+from nonmember.audit.spec import Evaluation
 from nonmember.data.records import Strings
 from nonmember.data.split import Split
 from nonmember.errors import RunError
@@ -117,3 +119,11 @@ def test_scores_that_are_none_are_refused_naming_the_attack(given: np.ndarray) -
     attack = Attack("language", "mine", lambda texts: given, "arXiv:0", ("texts",), {})
     with pytest.raises(RunError, match=r"attack language\.mine: gave scores of shape"):
         cross_fitted(attack, fetch, Split(MEMBER, np.arange(N)), {}, seed=0)
+
+
+def test_attacks_that_can_take_a_verdict_away_share_one_level() -> None:
+    given = [Attack("blind", f"b{i}", len, "arXiv:0", ("texts",), {}) for i in range(4)]
+    model = Attack("language", "sum", len, "arXiv:0", ("texts",), {})
+    ask = Evaluation()
+    assert own_level(model, ask, [*given, model]) == ask.level
+    assert own_level(given[0], ask, [*given, model]) == pytest.approx(1 - 0.05 / 4)

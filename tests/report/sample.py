@@ -128,7 +128,7 @@ def leaky() -> TargetResult:
         attacks=attacks,
         as_a_set=_as_a_set(0.0004, 1.2),
         persons=None,
-        redraws=Redraws(20, 1),
+        redraws=Redraws(20, 1, 2),
         exposed=tuple(
             Exposed(f"asyncio/base_events.py:{line}", tokens, above)
             for line, tokens, above in ((412, 64, 0), (88, 64, 0), (1203, 51, 1))
@@ -154,7 +154,7 @@ def clean() -> TargetResult:
         attacks=tuple(attack(name, 0.0, seed=2) for name in ATTACKS),
         as_a_set=_as_a_set(0.31, 0.1),
         persons=PersonsResult("loss", "mean", _around(0.52, 0.1), 40, 42, 400),
-        redraws=Redraws(20, 0),
+        redraws=Redraws(20, 0, 0),
         exposed=(Exposed("json/decoder.py:17", 64, 2),),
         findings=FINDINGS[1:],
     )

@@ -175,6 +175,7 @@ def test_a_target_without_fit_says_nothing_of_it() -> None:
 def test_redraws_are_counted_with_their_interval(page: str) -> None:
     told = shown(page)
     assert "Membership drawn anew 20 times: 1 false alarm, or 5.0 % (0.1 % to 24.9 %)" in told
+    assert "In 2 of them an attack that never sees the model would have withheld" in told
     assert "Membership drawn anew 20 times: 0 false alarms, or 0.0 % (0.0 % to 16.8 %)" in told
 
 

@@ -18,7 +18,11 @@ from nonmember.types import Member, Scores
 
 @dataclass(frozen=True)
 class Figures:
-    """AUC and rates with their own interval, and with the one that holds for all claims."""
+    """AUC and rates with their own interval, and with the one that holds for all claims.
+
+    The own interval of an attack that never sees the model holds for all such attacks at once:
+    any of them can take a verdict away.
+    """
 
     auc: Interval
     simultaneous: Interval
@@ -30,10 +34,30 @@ def joint_level(ask: Evaluation, attacks: int) -> float:
     return simultaneous(ask.level, attacks * (1 + len(ask.fpr)))
 
 
+def own_level(attack: Attack, ask: Evaluation, among: Sequence[Attack]) -> float:
+    """The level of an attack's own intervals."""
+    blind = sum(one.family == "blind" for one in among)
+    return simultaneous(ask.level, blind) if attack.family == "blind" else ask.level
+
+
 def figures(
-    attack: Attack, scores: Scores, split: Split, ask: Evaluation, *, attacks: int, seed: int
+    attack: Attack,
+    scores: Scores,
+    split: Split,
+    ask: Evaluation,
+    *,
+    among: Sequence[Attack],
+    seed: int,
 ) -> Figures:
     """Everything that is estimated from one attack's scores; NaN scores are left out.
+
+    Args:
+        attack: whose scores they are.
+        scores: of all candidates.
+        split: the truth.
+        ask: rates, level and resamples.
+        among: all attacks that are judged together.
+        seed: of the bootstrap.
 
     Raises:
         UnresolvableError: it could score no member, or no non-member.
@@ -41,13 +65,14 @@ def figures(
     values, inside, group = scored(scores, split)
     fprs = _carried(ask.fpr, inside)
     replicates = roc.bootstrap(values, inside, group, fprs=fprs, times=ask.resamples, seed=seed)
-    together, wider = joint_level(ask, attacks), widening(attack, split)
+    together, wider = joint_level(ask, len(among)), widening(attack, split)
+    own = own_level(attack, ask, among)
     rates = (
-        roc.tpr_at_fpr(values, inside, replicates, fpr=fpr, level=ask.level, together=together)
+        roc.tpr_at_fpr(values, inside, replicates, fpr=fpr, level=own, together=together)
         for fpr in fprs
     )
     return Figures(
-        roc.auc(values, inside, replicates, level=ask.level).widened(wider),
+        roc.auc(values, inside, replicates, level=own).widened(wider),
         roc.auc(values, inside, replicates, level=together).widened(wider),
         tuple(
             replace(
@@ -75,20 +100,24 @@ def telling(auc: Interval, rates: Sequence[TprAtFpr]) -> bool:
 
 
 def plainly_silent(
-    attack: Attack, scores: Scores, split: Split, ask: Evaluation, *, attacks: int
+    attack: Attack, scores: Scores, split: Split, ask: Evaluation, *, among: Sequence[Attack]
 ) -> bool:
     """Whether even narrower intervals, which need no resampling, exclude nothing.
 
     ``figures`` only ever widens these, so what is silent here would be silent there.
     """
     values, inside, _ = scored(scores, split)
-    level, wider = joint_level(ask, attacks), widening(attack, split)
+    blind = attack.family == "blind"
+    level = own_level(attack, ask, among) if blind else joint_level(ask, len(among))
+    wider = widening(attack, split)
     try:
         counts = roc.tally(values, inside)
     except UnresolvableError:
         return True
     if roc.auc(values, inside, level=level).widened(wider).excludes(0.5):
         return False
+    if blind:
+        return True  # its rates take no verdict away
     found = (
         (fpr, int(counts.members[counts.flagged(fpr)].sum())) for fpr in _carried(ask.fpr, inside)
     )

@@ -136,7 +136,7 @@ def result(attack: Attack, scores: Scores, subject: Subject, target: Target) -> 
     """
     split, spec, among = subject.candidates.split, subject.spec, target.attacks
     seed = derive(spec.seed, attack.key)
-    found = figures(attack, scores, split, spec.evaluation, attacks=len(among), seed=seed)
+    found = figures(attack, scores, split, spec.evaluation, among=among, seed=seed)
     values, inside, _ = scored(scores, split)
     return AttackResult(
         name=attack.name,

@@ -1,6 +1,6 @@
 """The same judgement where nothing is to be found: how often would it raise an alarm?"""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -28,10 +28,11 @@ def redraws(
 ) -> Redraws:
     """Judge a model against membership drawn anew, a number of times, by the same figures.
 
-    An alarm is a draw in which any attack's simultaneous intervals exclude that it knows
-    nothing. Learned attacks are fitted again to each draw.
+    An alarm is a draw in which the simultaneous intervals of an attack on the model exclude
+    that it knows nothing, unless one that never sees the model takes the verdict away.
+    Learned attacks are fitted again to each draw.
     """
-    spec, alarms = subject.spec, 0
+    spec, alarms, withheld = subject.spec, 0, 0
     texts = f"{target.candidates.form} {target.fingerprint}"
     for turn in range(spec.evaluation.redraws):
         split = redrawn(subject.candidates.split, generator(spec.seed, "redraw", turn))
@@ -45,18 +46,26 @@ def redraws(
             if attack.family == "blind":
                 blind[key] = found
             drawn[attack.name] = found
-        alarms += any(
-            _alarm(one, drawn[one.name], split, spec, len(scores)) for one in target.attacks
-        )
-    return Redraws(spec.evaluation.redraws, alarms)
+        told = [
+            one.family
+            for one in target.attacks
+            if _telling(one, drawn[one.name], split, spec, target.attacks)
+        ]
+        withheld += "blind" in told
+        alarms += bool(told) and "blind" not in told
+    return Redraws(spec.evaluation.redraws, alarms, withheld)
 
 
-def _alarm(attack: Attack, scores: Scores, split: Split, spec: Spec, attacks: int) -> bool:
+def _telling(
+    attack: Attack, scores: Scores, split: Split, spec: Spec, among: Sequence[Attack]
+) -> bool:
     ask = spec.evaluation
-    if plainly_silent(attack, scores, split, ask, attacks=attacks):
+    if plainly_silent(attack, scores, split, ask, among=among):
         return False
     seed = derive(spec.seed, attack.key)
-    found = figures(attack, scores, split, ask, attacks=attacks, seed=seed)
+    found = figures(attack, scores, split, ask, among=among, seed=seed)
+    if attack.family == "blind":
+        return found.auc.excludes(0.5)
     return telling(found.simultaneous, found.tpr)
 
 

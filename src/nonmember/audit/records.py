@@ -33,6 +33,8 @@ class Histogram:
 class AttackResult:
     """One attack on one target. ``simultaneous`` covers all attacks of the target at once.
 
+    ``auc`` is this attack's alone; if ``blind``, it covers all blind attacks at once.
+
     ``queries`` is how many texts it puts to the target per record.
     """
 
@@ -64,10 +66,15 @@ class Exposed:
 
 @dataclass(frozen=True)
 class Redraws:
-    """The same scores against membership drawn anew: how often chance alone raised an alarm."""
+    """The same scores against membership drawn anew: how often chance alone raised an alarm.
+
+    ``withheld`` counts the draws in which an attack that never sees the model would have taken
+    the verdict away.
+    """
 
     times: int
     alarms: int
+    withheld: int
 
 
 @dataclass(frozen=True)
@@ -119,7 +126,7 @@ class TargetResult:
     as_a_set: SetResult | None
     persons: PersonsResult | None
     provenance: Mapping[str, Any]
-    redraws: Redraws = Redraws(0, 0)
+    redraws: Redraws = Redraws(0, 0, 0)
     exposed: tuple[Exposed, ...] = ()
     findings: tuple[Finding, ...] = ()
     training: Mapping[str, Any] | None = None
