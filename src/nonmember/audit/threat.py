@@ -1,6 +1,6 @@
 """Who attacks: which attacks an attacker with this access, knowledge and budget can run."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from nonmember import attacks as _registered  # noqa: F401  (fills the registry)
@@ -113,9 +113,16 @@ def chosen(spec: Spec, means: Means) -> tuple[tuple[Attack, ...], dict[str, str]
             left_out[attack.name] = why
     runs = tuple(one for one in wanted if one.name not in left_out)
     if all(one.family == "blind" for one in runs):
-        reasons = "; ".join(f"{name}: {why}" for name, why in left_out.items())
-        raise SpecError(f"attacks: none on the model can run ({reasons})")
+        raise SpecError(f"attacks: none on the model can run ({_gathered(left_out)})")
     return runs, left_out
+
+
+def _gathered(left_out: Mapping[str, str]) -> str:
+    """Each reason once, with the attacks that it keeps from running."""
+    reasons: dict[str, list[str]] = {}
+    for name, why in left_out.items():
+        reasons.setdefault(why, []).append(name)
+    return "; ".join(f"{', '.join(names)}: {why}" for why, names in reasons.items())
 
 
 def _why_not(attack: Attack, able: Sequence[Attack], spec: Spec, means: Means) -> str | None:
@@ -136,6 +143,9 @@ def _lacking(needs: Sequence[str], spec: Spec, means: Means) -> str | None:
     aside = "that the attacker knows; set some aside with --known"
     mute = ", ".join(sorted(_unanswered(needs, means)))
     reasons = {
+        f"it needs {needed}, and the attacker has {allowed}": (
+            ACCESS.index(needed) > ACCESS.index(allowed)
+        ),
         "it compares with the base model; name it with --base": (
             not means.base and not models.isdisjoint({"base", "self"})
         ),
@@ -151,9 +161,6 @@ def _lacking(needs: Sequence[str], spec: Spec, means: Means) -> str | None:
         ),
         f"it compares tokens by their meaning; {embedding.INSTALL}": (
             "token_embedding" in facts(needs) and not embedding.installed()
-        ),
-        f"it needs {needed}, and the attacker has {allowed}": (
-            ACCESS.index(needed) > ACCESS.index(allowed)
         ),
         f"it needs {mute}, which the endpoint does not answer": bool(mute),
     }
