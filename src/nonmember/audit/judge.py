@@ -116,7 +116,7 @@ def _results(
         ids = [record.id for record in subject.candidates.records.take(lost)]
         members = int(subject.candidates.split.member[lost].sum())
         findings.append(checks.unscored(attack.name, ids, members))
-        findings.append(checks.tied(attack.name, own))
+        findings.append(None if attack.family == "blind" else checks.tied(attack.name, own))
         try:
             one = result(attack, own, subject, target)
         except UnresolvableError as error:
