@@ -16,6 +16,7 @@ from nonmember.audit.engine import Watch
 from nonmember.audit.jobs import Job
 from nonmember.audit.records import AttackResult, Results, TargetResult
 from nonmember.audit.threat import access_of
+from nonmember.evaluation.checks import Finding
 from nonmember.evaluation.intervals import Interval
 from nonmember.report import words
 from nonmember.signals.catalogue import SIGNALS, access
@@ -84,10 +85,22 @@ def results(found: Results) -> None:
             f"{again.withheld} verdicts withheld.",
             highlight=False,
         )
-        for finding in (*found.findings, *target.findings):
-            out.print(
-                escape(f"{finding.code} {finding.severity}: {finding.message}"), highlight=False
-            )
+        for line in _told((*found.findings, *target.findings)):
+            out.print(escape(line), highlight=False)
+
+
+def _told(findings: Sequence[Finding]) -> list[str]:
+    """The findings, a line each; attacks that did not run for one reason in one line."""
+    lines, left_out = [], dict[str, list[str]]()
+    for finding in findings:
+        name, said, why = finding.message.partition(" did not run: ")
+        if said:
+            left_out.setdefault(why, []).append(name)
+        else:
+            lines.append(f"{finding.code} {finding.severity}: {finding.message}")
+    return lines + [
+        f"E108 note: {', '.join(names)} did not run: {why}" for why, names in left_out.items()
+    ]
 
 
 def _together(target: TargetResult) -> list[str]:

@@ -13,7 +13,8 @@ def strongest(attacks: Sequence[AttackResult]) -> AttackResult:
 
     By the lower end of its interval, not by the estimate: that a few records reach by luck.
     """
-    return max((one for one in attacks if not one.blind), key=_sureness)
+    on_model = (one for one in attacks if not one.blind)
+    return max(on_model, key=lambda one: (_sureness(one), one.simultaneous.low))
 
 
 def points_at_members(attack: AttackResult) -> bool:
