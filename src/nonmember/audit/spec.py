@@ -121,8 +121,8 @@ class Target(_Part):
 class Attacks(_Part):
     """Which attacks run (all that can, by default), and their options by name.
 
-    Where ``run`` names none, those are left out that need more than ``access``, or put more
-    than ``queries`` texts to the target per record.
+    None may need more than ``access``. Where ``run`` names none, those are left out that put
+    more than ``queries`` texts to the target per record.
     """
 
     run: tuple[str, ...] | None = None
