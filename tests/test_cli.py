@@ -9,7 +9,8 @@ import pytest
 import tiny
 from files import sentences, written
 
-from nonmember import cli, verbs
+from nonmember import cli, console, verbs
+from nonmember.evaluation import checks
 
 Say = Callable[..., tuple[int, str, str]]
 
@@ -158,3 +159,17 @@ def test_an_attack_that_gives_no_figure_fails_the_audit(
     assert verbs.incomplete(found)
     (failed,) = (f for f in found.targets[0].findings if f.code == "E110")
     assert "ez_mia gave no figure" in failed.message
+
+
+def test_attacks_that_did_not_run_for_one_reason_share_a_line() -> None:
+    found = [
+        checks.not_run("recall", "it needs more"),
+        checks.near_empty(["a:1"], 8),
+        checks.not_run("pac", "it costs more"),
+        checks.not_run("camia", "it needs more"),
+    ]
+    lines = console._told([one for one in found if one is not None])
+    assert lines[0].startswith("E103 warning: ") and lines[1:] == [
+        "E108 note: recall, camia did not run: it needs more",
+        "E108 note: pac did not run: it costs more",
+    ]

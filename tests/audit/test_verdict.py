@@ -84,3 +84,8 @@ def test_sides_that_differ_without_the_model_allow_no_verdict(auc: float) -> Non
     leaks, said = judged(made("wbc", 0.99), made("bag_of_words", auc))
     assert leaks is None
     assert "bag_of_words, which never sees the model" in said
+
+
+def test_of_attacks_that_find_nothing_the_one_with_the_surest_auc_is_named() -> None:
+    silent = [made("loss", 0.49, tail=(0.0, 0.01)), made("zlib", 0.53, tail=(0.0, 0.01))]
+    assert strongest(silent).name == strongest(silent[::-1]).name == "zlib"
