@@ -14,7 +14,7 @@ from nonmember.errors import ModelError
 from nonmember.models import causal, gguf
 from nonmember.models.causal import CausalModel, Placement
 from nonmember.models.source import locate
-from nonmember.models.text import encode
+from nonmember.models.text import Form, encode
 from nonmember.signals.language import token_statistics
 
 F32 = Placement(torch.device("cpu"), torch.float32)
@@ -178,7 +178,7 @@ def test_the_packaged_model_reads_english() -> None:
     model = causal.load(locate("smollm2"), F32)
     words = SENTENCE.split()
     shuffled = " ".join(words[i] for i in np.random.default_rng(0).permutation(len(words)))
-    encoded = encode(model.tokenizer, [Record("0", SENTENCE), Record("1", shuffled)], limit=128)
+    encoded = encode(model.tokenizer, [Record("0", SENTENCE), Record("1", shuffled)], Form(128))
     logprobs = token_statistics(model, encoded)["token_logprobs"]
     perplexity = np.exp(-np.nanmean(logprobs, axis=1))
     assert perplexity[0] == pytest.approx(6.26, abs=0.1)
