@@ -34,6 +34,7 @@ WRITING_VERSION = 1
 SHARD = 256  # candidates asked in one job at most, or nearly: what an interruption can cost
 SERVED_SHARD = 32  # of an endpoint, which takes a request per text or per token
 USUAL = 100_000_000  # parameters of a model that does not say
+ORDER: tuple[Whose, ...] = ("target", "base", "self")  # in which models are asked
 FORWARD, FULL, LORA = 2, 6, 4  # floating-point operations per parameter and token
 
 
@@ -76,9 +77,6 @@ def plan(subject: Subject) -> Plan:
                 jobs.setdefault(job.address, job)
             answers[target.name, whose, name] = tuple(job.address for job in queries)
     return Plan(tuple(jobs.values()), shards, answers, trained)
-
-
-ORDER: tuple[Whose, ...] = ("target", "base", "self")
 
 
 def shards_of(digests: np.ndarray, size: int) -> tuple[slice, ...]:

@@ -107,12 +107,11 @@ def plain(value: Any) -> str:
         return f"{value:.6g}"
     if isinstance(value, str):
         return value
-    line = json.dumps(rounded(value), ensure_ascii=False, default=str)
-    return (
-        line
-        if len(line) <= 80
-        else json.dumps(rounded(value), ensure_ascii=False, default=str, indent=1)
-    )
+    short = rounded(value)
+    line = json.dumps(short, ensure_ascii=False, default=str)
+    if len(line) <= LINE:
+        return line
+    return json.dumps(short, ensure_ascii=False, default=str, indent=1)
 
 
 def rounded(value: Any) -> Any:
