@@ -89,8 +89,7 @@ def _needed(
         query = jobs[address]
         if whose == "self" and isinstance(query, Query) and isinstance(query.model, Train):
             yield query.model.address
-            if isinstance(query.model.encoded, Write):
-                yield query.model.encoded.address
+            yield from (one.address for one in query.model.materials if isinstance(one, Write))
 
 
 def markdown(rows: Mapping[str, Mapping[str, Any]]) -> str:

@@ -1,8 +1,9 @@
 """How the signals of a synthetic world are made, and where in them membership is planted.
 
 As the papers assume: a target that memorised a text finds some of its tokens likelier, but
-not those of altered copies; other texts before it distract the target from it, while texts
-of the same kind remind it; and it gains less from being told it twice.
+hardly those of altered copies; it may have learnt a rewrite as well; other texts before it
+distract the target from it, while texts of the same kind remind it; and it gains less from
+being told it twice.
 """
 
 from typing import Any
@@ -15,6 +16,7 @@ WORDS = np.array([*(f"Word{i}" for i in range(40)), *(str(year) for year in rang
 YEARS = 20  # the last words: each text begins with one of them
 FEWEST, MOST = 30, 48  # tokens of a text
 COPIES = {"lowercase": 1, "swaps": 5, "neighbours": 4, "spans": 4}
+REWRITES = {"rewrites": 3}
 LONGER = 2  # tokens by which a copy may exceed the longest text
 CERTAIN = -1e-3  # no token is likelier, in nats
 
@@ -66,10 +68,15 @@ def tuned(rng: np.random.Generator, base: World, ids: np.ndarray, gain: np.ndarr
     return _statistics(ids, moved, *(base[name] for name in others))
 
 
-def copies(rng: np.random.Generator, logprobs: np.ndarray, lengths: np.ndarray) -> World:
+def copies(
+    rng: np.random.Generator,
+    logprobs: np.ndarray,
+    lengths: np.ndarray,
+    kinds: dict[str, int] = COPIES,
+) -> World:
     """The base's log-probabilities of altered copies, a few of them missing; never the first."""
     found = {}
-    for kind, views in COPIES.items():
+    for kind, views in kinds.items():
         shape = len(lengths), views, MOST + LONGER
         fresh = np.minimum(-rng.gamma(4.0, 0.8, shape), CERTAIN)
         kept = (rng.random(shape) < 0.8)[..., :MOST]
@@ -88,6 +95,19 @@ def jittered(rng: np.random.Generator, arrays: World, scale: float) -> World:
         name: np.minimum(array + scale * rng.normal(size=array.shape), CERTAIN)
         for name, array in arrays.items()
     }
+
+
+def lifted(arrays: World, kind: str, gain: np.ndarray) -> World:
+    """The same log-probabilities, those of copies of this kind larger by their record's gain."""
+    name = f"aug_{kind}_token_logprobs"
+    return arrays | {name: np.minimum(arrays[name] + gain[:, None, None], CERTAIN)}
+
+
+def kept(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    """Tokens that a paraphrase must keep: the year, and three in ten of the others."""
+    marks = rng.random(shape) < 0.3
+    marks[:, 0] = True
+    return marks.astype(float)
 
 
 def conditioned(rng: np.random.Generator, logprobs: np.ndarray, planted: np.ndarray) -> World:

@@ -8,7 +8,8 @@ import pytest
 import worlds
 from signals.models import STATISTICS, Answering, counting, mixed, texts
 
-import nonmember.audit.threat  # noqa: F401  (fills the catalogue)
+import nonmember.audit.threat  # these fill the catalogue
+import nonmember.signals.rewritten  # noqa: F401
 from nonmember.signals.catalogue import SIGNALS, ask, extractor, queried
 from nonmember.signals.derive import DERIVED
 from nonmember.types import ACCESS
@@ -24,7 +25,8 @@ def signal(request):
 
 
 def asked(signal, given, model=None, **options):
-    known = [KNOWN[name] for name in signal.inputs[2:]]
+    whole = {"contents": [one.content for one in given], "rewrites_cache": None}
+    known = [{**KNOWN, **whole}[name] for name in signal.inputs[2:]]
     return signal.extract(model or counting(), given, *known, **options)
 
 

@@ -16,6 +16,8 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
     [
         ("01_audit_language_model.py", "reference_difference"),
         ("02_your_own_attack.py", "largest_gains"),
+        ("03_safer_data_with_trainer.py", "rewritten"),
+        ("04_safer_data_with_trl.py", "rewritten"),
     ],
 )
 def test_an_example_runs(name: str, said: str, tmp_path: Path) -> None:

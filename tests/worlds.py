@@ -12,6 +12,7 @@ from nonmember.signals.catalogue import queried
 from nonmember.signals.derive import DERIVED
 
 GAP = 3.0  # nats by which memorised tokens are likelier
+SPANS_GAP, REWRITES_GAP = 0.02, 0.05  # of it, by which all tokens of such copies are likelier
 OTHERS = ("known_", "pop_")  # signals of records that are not the candidates
 MODELS = ("base_", "self_")
 PER_RECORD = ("features", "sample_recall", "sample_zlib")  # their columns are no tokens
@@ -36,13 +37,20 @@ def language(n: int = 256, *, gap: float = GAP, shifted: bool = False, seed: int
         "token_frequency": planted.frequency(ids),
     }
     copies = planted.copies(rng, base, lengths)
+    apart = np.random.default_rng([seed, 1])  # leaves what is drawn after them as it is
+    rewrites = planted.copies(apart, base, lengths, planted.REWRITES)
+    own["token_kept"] = planted.kept(apart, ids.shape)
+    told = planted.lifted(
+        planted.jittered(apart, rewrites, 0.1), "rewrites", REWRITES_GAP * gap * member
+    )
     others = {"member": member, "texts": texts, "token_embedding": planted.embedding}
     others["whole_texts"] = texts
     return {
         **others,
         **_padded(own, lengths),
-        **planted.jittered(rng, copies, 0.1),
-        **{f"base_{name}": array for name, array in copies.items()},
+        **planted.lifted(planted.jittered(rng, copies, 0.1), "spans", SPANS_GAP * gap * member),
+        **told,
+        **{f"base_{name}": array for name, array in (copies | rewrites).items()},
         **{f"self_{k}": a for k, a in planted.jittered(rng, copies, 0.1).items()},
         **planted.samples(rng, gap * member),
         **planted.features(rng, gap * member),
@@ -105,20 +113,22 @@ def impossible(world: World) -> World:
 
 def widened(world: World, *, at: int, by: int) -> World:
     """The same world, with ``by`` columns of NaN put into its token arrays before column ``at``."""
-    return world | {
+    found = world | {
         name: np.insert(signal, [at] * by, np.nan, axis=-1)
         for name, signal in world.items()
         if _per_token(name, signal)
     }
+    return derived(found, found)
 
 
 def with_missing_copies(world: World, *, by: int) -> World:
     """The same world, with ``by`` copies more of each text, none of which could be made."""
-    return world | {
+    found = world | {
         name: np.insert(signal, [0] * (by - 1) + [signal.shape[1]], np.nan, axis=1)
         for name, signal in world.items()
         if "aug_" in name or name.startswith("sample_")
     }
+    return derived(found, found)
 
 
 def reordered(world: World, order: np.ndarray) -> World:

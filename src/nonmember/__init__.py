@@ -7,13 +7,20 @@ truth; an audit does both and hands over a page.
 from importlib import import_module
 from typing import Any
 
-__all__ = ["attack", "audit_spec", "dry_run", "signal", "write_report"]
+__all__ = [
+    "attack", "audit_spec", "defense", "dry_run", "protect", "protect_dataset", "rewriter",
+    "signal", "write_report",
+]  # fmt: skip
 
 _HOMES = {
     "attack": "nonmember.attacks.registry",
     "signal": "nonmember.signals.catalogue",
+    "defense": "nonmember.defenses.registry",
+    "rewriter": "nonmember.rewriting.registry",
     "audit_spec": "nonmember.verbs",
     "dry_run": "nonmember.verbs",
+    "protect": "nonmember.verbs",
+    "protect_dataset": "nonmember.verbs",
     "write_report": "nonmember.verbs",
 }
 

@@ -1,7 +1,8 @@
 """The array vocabulary: every shape in the library is spelled once, here.
 
 Axes, in this order: ``m`` reference models, ``n`` candidates, ``v`` views, ``t`` tokens, ``s``
-tokens of an altered copy, ``d`` features; ``k`` known records, ``z`` known non-members. Ragged
+tokens of an altered copy, ``d`` features; ``k`` known records, ``z`` known non-members, ``w``
+views of those. Ragged
 token arrays are right-padded with NaN, so that a forgotten mask shows up as NaN instead of
 passing for a confident zero.
 """
@@ -71,6 +72,19 @@ Features = Float[np.ndarray, "n d"]
 
 KnownFeatures = Float[np.ndarray, "k d"]
 PopulationFeatures = Float[np.ndarray, "z d"]
+
+Gain = Float[np.ndarray, "n"]
+"""Mean log p gained over the base, nats per token; NaN where nothing is scored."""
+
+PopulationGain = Float[np.ndarray, "z"]
+
+CopyGain = Float[np.ndarray, "n v"]
+"""The same of v altered copies; NaN for a copy that could not be made."""
+
+PopulationCopyGain = Float[np.ndarray, "z w"]
+
+TokenKept = Float[np.ndarray, "n t"]
+"""1 where a paraphrase must keep the token, 0 where not, NaN past the last scored one."""
 
 TokenHit = Float[np.ndarray, "n t"]
 """1 where the model's likeliest token is the true one, 0 where not, NaN where not scored."""

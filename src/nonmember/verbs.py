@@ -1,19 +1,23 @@
 """What a user can do, as functions; the command line says the same words."""
 
+import tempfile
+import tomllib
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from nonmember.audit import engine, records, run
+from nonmember.audit import delivery, engine, records, run
 from nonmember.audit import spec as specs
 from nonmember.audit.jobs import Job
+from nonmember.audit.order import Order
 from nonmember.audit.plan import plan
 from nonmember.audit.records import Results
 from nonmember.audit.run import Observe, unobserved
 from nonmember.audit.spec import Spec, Take
 from nonmember.audit.subject import inspect
+from nonmember.errors import DataError, SpecError
 from nonmember.report import page
 from nonmember.signals.store import Store
 
@@ -75,6 +79,108 @@ def write_report(folder: str | Path, *, show_text: bool | None = None) -> Path:
     return path / "report.html"
 
 
+def protect(
+    order: Order | Mapping[str, Any],
+    output: str | Path,
+    *,
+    store: str | Path | None = None,
+    observe: Observe = unobserved,
+) -> dict[str, Any]:
+    """Make a data set safer to fine-tune on; the new one is written in the old one's format.
+
+    Beside ``output`` lie its manifest, which may be shared, and a private folder with the
+    ledger. The same call after an interruption goes on where it stopped.
+
+    Args:
+        order: what is asked, or its values as a mapping.
+        output: where the new data set goes; nothing is there yet.
+        store: where finished work is kept; the user's cache folder if not given.
+        observe: given the jobs still to do, opens what is told of their progress.
+
+    Returns:
+        The manifest: counts, digests and settings.
+
+    Raises:
+        NonmemberError: one sentence saying where, what, and what to do; before any work.
+    """
+    asked = order if isinstance(order, Order) else specs.checked(Order, order, "protect")
+    found = delivery.prepare(asked, delivery.beside(Path(output)))
+    kept = as_store(store)
+    with observe(engine.pending(found.jobs, kept)) as watch:
+        return delivery.deliver(found, kept, watch)
+
+
+def protect_dataset(
+    dataset: Any,
+    order: Mapping[str, Any],
+    private: str | Path,
+    *,
+    store: str | Path | None = None,
+    observe: Observe = unobserved,
+) -> Any:
+    """A ``datasets.Dataset`` made safer, for whatever trains on it.
+
+    Args:
+        dataset: the records, as ``protect`` reads them from a file.
+        order: as for ``protect``, without ``data``.
+        private: a folder that is made, for the ledger; its owner alone can read it.
+        store: as for ``protect``.
+        observe: as for ``protect``.
+
+    Returns:
+        A new data set, its features and other columns as they were, in memory.
+
+    Raises:
+        NonmemberError: as for ``protect``.
+    """
+    if not hasattr(dataset, "save_to_disk") or "data" in order:
+        raise DataError(
+            "protect_dataset: give a datasets.Dataset, in memory or mapped, and an order without "
+            "`data`; `protect` takes a file"
+        )
+    with tempfile.TemporaryDirectory(prefix="nonmember-") as room:
+        source, made = Path(room, "dataset"), Path(room, "protected")
+        dataset.save_to_disk(str(source))
+        places = delivery.Places(
+            made, Path(private), Path(private) / delivery.MANIFEST_NAME, source
+        )
+        asked = specs.checked(Order, {**order, "data": source.name}, "protect_dataset")
+        found, kept = delivery.prepare(asked, places), as_store(store)
+        with observe(engine.pending(found.jobs, kept)) as watch:
+            delivery.deliver(found, kept, watch)
+        return type(dataset).load_from_disk(str(made), keep_in_memory=True)
+
+
+def protect_order(
+    data: str,
+    model: str,
+    *,
+    ratio: float = 0.5,
+    deduplicate: bool = False,
+    defense: Mapping[str, Any] = MappingProxyType({}),
+    rewriter: Mapping[str, Any] = MappingProxyType({}),
+    settings: Mapping[str, Any] = MappingProxyType({}),
+) -> Order:
+    """The order of ``nonmember protect``: SOFT at a ratio.
+
+    Args:
+        data: the records' file.
+        model: the base that will be fine-tuned on them.
+        ratio: share of the records to be rewritten.
+        deduplicate: whether copies and near copies are dropped first.
+        defense: further settings, such as ``selector``.
+        rewriter: the rewriter's, such as its ``name``.
+        settings: further keys of the order, such as ``field``.
+
+    Raises:
+        SpecError: a value that cannot be.
+    """
+    soft = {"name": "soft", "options": {"ratio": ratio}, "rewriter": dict(rewriter), **defense}
+    first = [{"name": "deduplicate"}] if deduplicate else []
+    values = {"data": data, "model": model, "defenses": [*first, soft], **settings}
+    return specs.checked(Order, values, "protect")
+
+
 def demo_spec(*, quick: bool = False) -> Spec:
     """The spec of the demo: a leaky model and a control, on functions of the standard library."""
     spec = specs.read(Path(str(files("nonmember") / "demo.toml")))
@@ -82,7 +188,7 @@ def demo_spec(*, quick: bool = False) -> Spec:
     return spec.model_copy(update={"data": data})
 
 
-def llm_spec(  # noqa: PLR0913  (one parameter per flag, as cli.py)
+def llm_spec(  # noqa: PLR0913  (one parameter per flag, as in cli)
     model: str,
     members: str,
     non_members: str,
@@ -132,6 +238,24 @@ def endpoint_values(
     given = {"served": served, "tokenizer": tokenizer, "per_second": per_second}
     said = {key: value for key, value in given.items() if value is not None}
     return {**said, "insecure": insecure} if said or insecure else None
+
+
+def option_values(flag: str, pairs: Sequence[str]) -> dict[str, Any]:
+    """Options from flags of the form NAME=VALUE; a value that is not TOML is a string.
+
+    Raises:
+        SpecError: one has another form.
+    """
+    found: dict[str, Any] = {}
+    for pair in pairs:
+        name, sign, value = pair.partition("=")
+        if not sign or not name.isidentifier():
+            raise SpecError(f"{flag} {pair!r}: not of the form NAME=VALUE; write it so")
+        try:
+            found[name] = tomllib.loads(f"value = {value}")["value"]
+        except tomllib.TOMLDecodeError:
+            found[name] = value
+    return found
 
 
 def incomplete(results: Results) -> bool:

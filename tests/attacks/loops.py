@@ -191,3 +191,21 @@ def samia(recalls, sizes, *, weigh_by_zlib=False):
 
 def hit_rate(hit):
     return average(hit)
+
+
+def rewritten(gains, *, combine="max"):
+    found = [x for x in gains if not isnan(x)]
+    if not found:
+        return nan
+    return max(found) if combine == "max" else log(average([exp(x) for x in found]))
+
+
+def semantic_neighbours(copies, base_copies):
+    pairs = zip(copies, base_copies, strict=True)
+    gains = [reference_difference(copy, base) for copy, base in pairs]
+    found = [x for x in gains if not isnan(x)]
+    return max(found) + log(average([exp(x - max(found)) for x in found])) if found else nan
+
+
+def kept_tokens(lp, base, kept):
+    return average([x - b for x, b, must in valid(lp, base, kept) if must])

@@ -9,7 +9,7 @@ from attacks import loops
 import nonmember.attacks  # noqa: F401  (fills the registry)
 from nonmember.attacks.registry import get, of_families
 
-ELSEWHERE = {"camia", "ensemble", "petal"}  # their loops are in their own tests
+ELSEWHERE = {"camia", "ensemble", "mixture", "petal"}  # their loops are in their own tests
 
 CASES = {
     "loss": [{}, {"reduction": "sum"}],
@@ -43,6 +43,9 @@ CASES = {
     "con_recall": [{}, {"g": 0.9}],
     "samia": [{}, {"weigh_by_zlib": True}],
     "hit_rate": [{}],
+    "rewritten": [{}, {"combine": "mean"}],
+    "semantic_neighbours": [{}],
+    "kept_tokens": [{}],
 }
 
 
@@ -92,10 +95,15 @@ def signals():
             found[f"{whose}aug_{kind}_token_logprobs"] = copies(rng)
     recall = np.where(rng.random((80, 5)) < 0.2, nan, rng.random((80, 5)))
     recall[:2] = nan
+    gains = np.where(rng.random((80, 4)) < 0.2, nan, rng.normal(0, 2, (80, 4)))
+    gains[:3] = nan
+    kept = np.where(unscored, nan, rng.random(shape) < 0.4)
     return found | {
         "aug_lowercase_token_logprobs": copies(rng, views=1),
         "texts": [("A text", "a text", "ÉTÉ", "1 2")[number % 4] for number in range(80)],
         "zlib_length": rng.integers(8, 300, 80),
+        "rewrite_gain": gains,
+        "token_kept": kept,
         "sample_recall": recall,
         "sample_zlib": rng.integers(20, 90, (80, 5)).astype(float),
     }

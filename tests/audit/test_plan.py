@@ -9,15 +9,14 @@ import numpy as np
 import pytest
 from files import sentences, written
 
-from nonmember.audit import plan as plans
-from nonmember.audit import spec, subject
-from nonmember.audit.jobs import Query, Train, Write
-from nonmember.audit.plan import plan, shards_of
+from nonmember.audit import asking, spec, subject
+from nonmember.audit.jobs import Plan, Query, Train, Write
+from nonmember.audit.plan import plan
 
 Values = Callable[..., dict[str, Any]]
 
 
-def planned(values: dict[str, Any]) -> plans.Plan:
+def planned(values: dict[str, Any]) -> Plan:
     return plan(subject.inspect(spec.parse(values, "test")))
 
 
@@ -34,19 +33,19 @@ def files(folder: Path, members: list[str], others: list[str]) -> dict[str, Any]
 def test_shards_cover_every_candidate_once_in_order(count: int) -> None:
     rng = np.random.default_rng(count)
     digests = np.sort(rng.integers(0, 256, (count, 16), dtype=np.uint8).view("S16").ravel())
-    shards = shards_of(digests.view(np.uint8).reshape(count, 16), plans.SHARD)
+    shards = asking.shards_of(digests.view(np.uint8).reshape(count, 16), asking.SHARD)
     places = np.concatenate([np.arange(count)[rows] for rows in shards])
     np.testing.assert_array_equal(places, np.arange(count))
     sizes = np.array([rows.stop - rows.start for rows in shards])
     assert (sizes > 0).all()
-    if count > plans.SHARD:
-        assert sizes.max() <= 1.5 * plans.SHARD and sizes.mean() > plans.SHARD / 3
+    if count > asking.SHARD:
+        assert sizes.max() <= 1.5 * asking.SHARD and sizes.mean() > asking.SHARD / 3
 
 
 def test_one_record_more_asks_one_shard_anew(
     values: Values, base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(plans, "SHARD", 8)
+    monkeypatch.setattr(asking, "SHARD", 8)
     texts = sentences(51, seed=8)
     found = []
     for name, members in (("few", texts[:24]), ("more", texts[:25])):
@@ -93,7 +92,8 @@ def test_the_self_prompted_reference_is_made_from_what_the_target_writes(values:
     for job in planned(given).jobs:
         if isinstance(job, Query) and "self-prompted" in job.label:
             assert isinstance(job.model, Train) and job.model.address in done
-            assert isinstance(job.model.encoded, Write) and job.model.encoded.address in done
+            (material,) = job.model.materials
+            assert isinstance(material, Write) and material.address in done
         done.add(job.address)
     assert sum(isinstance(job, Write) for job in planned(given).jobs) == 2  # one per target
 

@@ -19,7 +19,7 @@ from files import sentences
 
 import nonmember as nm
 from nonmember.attacks.registry import of_families
-from nonmember.audit import engine, plan, records
+from nonmember.audit import asking, engine, records
 from nonmember.audit.jobs import Job
 from nonmember.audit.records import AttackResult, Results, TargetResult
 from nonmember.audit.threat import FAMILIES
@@ -75,9 +75,15 @@ def test_every_attack_that_there_is_runs_and_says_what_it_asked(
     given = values(
         data={**values()["data"], "known": 4},
         targets={"leaky": leaky},
-        attacks={"queries": 100, "options": {"ez_mia": {"min_errors": 1}}},
+        attacks={
+            "run": [*of_families(FAMILIES)],
+            "queries": 100,
+            "options": {"ez_mia": {"min_errors": 1}},
+        },
         signals={
-            "options": {name: few for name in ("neighbours", "spans", "swaps", "samples")},
+            "options": {
+                name: few for name in ("neighbours", "spans", "swaps", "samples", "rewrites")
+            },
             "self_prompted": {"texts": 8, "prompt_tokens": 4},
         },
     )
@@ -150,7 +156,7 @@ def test_a_base_without_a_chat_template_reads_altered_chats_as_the_target_does(
 def test_shards_change_no_score(
     finished: tuple[Results, Path], values: Values, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(plan, "SHARD", 8)
+    monkeypatch.setattr(asking, "SHARD", 8)
     folder = finished[1]
     nm.audit_spec(values(), folder / "cut", store=folder / "anew")
     whole, cut = (
@@ -320,6 +326,6 @@ def test_damaged_results_are_one_sentence(tmp_path: Path, content: bytes, said: 
 
 def test_results_of_a_newer_schema_are_refused(finished: tuple[Results, Path]) -> None:
     path = finished[1] / "run" / "results.json"
-    path.write_text(path.read_text().replace('"schema": 2', '"schema": 99', 1))
+    path.write_text(path.read_text().replace('"schema": 3', '"schema": 99', 1))
     with pytest.raises(RunError, match="schema 99 is newer"):
         records.load(path.parent)

@@ -4,7 +4,7 @@ import pytest
 from nonmember.attacks.registry import ATTACKS, Attack
 from nonmember.audit.figures import own_level
 from nonmember.audit.placebo import redrawn
-from nonmember.audit.scoring import cross_fitted, widening
+from nonmember.audit.scoring import cross_fitted, of_some, widening
 from nonmember.audit.spec import Evaluation
 from nonmember.data.records import Strings
 from nonmember.data.split import Split
@@ -112,6 +112,19 @@ def test_membership_drawn_anew_moves_whole_groups_and_keeps_the_count() -> None:
     for turn in range(20):
         again = redrawn(grouped, generator(0, "redraw", turn))  # Split refuses a straddling group
         assert 0 < again.member.sum() <= N // 2
+
+
+def test_signals_of_some_are_put_together_once() -> None:
+    asked: list[str] = []
+
+    def whole(name: str) -> np.ndarray:
+        asked.append(name)
+        return np.arange(N)
+
+    some = of_some(whole, MEMBER)
+    assert some("a").tolist() == some("a").tolist() == list(range(0, N, 2))
+    assert asked == ["a"] and of_some(whole, MEMBER | ~MEMBER) is whole
+    assert list(of_some(fetch, MEMBER)("texts")) == [str(i) for i in range(0, N, 2)]
 
 
 @pytest.mark.parametrize("given", [np.ones(N - 1), np.full(N, np.inf), np.ones((N, 1))])

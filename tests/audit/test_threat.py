@@ -13,7 +13,7 @@ from nonmember.signals.catalogue import SIGNALS, queries
 from nonmember.types import ACCESS, Access
 
 EVERY = list(of_families(FAMILIES).values())
-ALL = Means("weights", base=True, non_members=True, members=True)
+ALL = Means("weights", base=True, non_members=True, members=True, rewritten=True)
 
 
 def asked(**attacks: Any) -> spec.Spec:
@@ -51,8 +51,23 @@ def test_an_attacker_runs_exactly_what_the_access_allows(level: Access) -> None:
         assert f"the attacker has {level}" in left_out[name]
 
 
+def test_naming_the_rewriter_allows_that_records_are_sent_to_it() -> None:
+    values = asked().model_dump()
+    values["signals"]["options"] = {"rewrites": {"rewriter": "endpoint"}}
+    attacks, _ = threat.chosen(spec.parse(values, "test"), replace(ALL, sends_to="https://host/v1"))
+    assert {"rewritten", "mixture"} <= names(attacks)
+
+
+def test_on_an_undefended_model_attacks_on_rewrites_run_only_where_named() -> None:
+    plain = replace(ALL, rewritten=False)
+    attacks, left_out = threat.chosen(asked(), plain)
+    assert left_out.keys() == threat.ADAPTIVE and names(attacks).isdisjoint(threat.ADAPTIVE)
+    named, _ = threat.chosen(asked(run=sorted(threat.ADAPTIVE)), plain)
+    assert names(named) == threat.ADAPTIVE
+
+
 def test_a_target_that_answers_little_bounds_the_attacker() -> None:
-    means = Means("label", base=True, non_members=True, members=True)
+    means = replace(ALL, access="label")
     assert names(threat.chosen(asked(), means)[0]) == names(
         threat.chosen(asked(access="label"), ALL)[0]
     )
@@ -80,6 +95,12 @@ def test_an_ensemble_needs_what_the_attacks_it_combines_need() -> None:
         (replace(ALL, fitting=False), "recall", "and none fits"),
         (replace(ALL, tunable=False), "spv_mia", "which is an adapter"),
         (replace(ALL, gives=frozenset({"token_hit"})), "loss", "the endpoint does not answer"),
+        (
+            replace(ALL, sends_to="https://host/v1"),
+            "rewritten",
+            "send every record to https://host",
+        ),
+        (replace(ALL, sends_to="https://host/v1"), "mixture", "send every record to https://host"),
     ],
 )
 def test_what_an_attacker_lacks_is_said(means: Means, name: str, why: str) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from nonmember.audit.records import AttackResult, Histogram
-from nonmember.audit.verdict import points_at_members, strongest, verdict
+from nonmember.audit.verdict import points_at_members, strongest, surest, tells, verdict
 from nonmember.evaluation.intervals import Interval
 from nonmember.evaluation.roc import Curve, TprAtFpr
 
@@ -37,7 +37,7 @@ def made(
 
 
 def judged(*attacks: AttackResult) -> tuple[bool | None, str]:
-    return verdict(attacks, strongest(attacks), 0.61)
+    return verdict(attacks, 0.61)
 
 
 def test_a_leak_names_the_surest_attack_with_its_interval() -> None:
@@ -89,3 +89,21 @@ def test_sides_that_differ_without_the_model_allow_no_verdict(auc: float) -> Non
 def test_of_attacks_that_find_nothing_the_one_with_the_surest_auc_is_named() -> None:
     silent = [made("loss", 0.49, tail=(0.0, 0.01)), made("zlib", 0.53, tail=(0.0, 0.01))]
     assert strongest(silent).name == strongest(silent[::-1]).name == "zlib"
+
+
+def test_the_surest_of_several_tells_if_any_does() -> None:
+    tail, high = made("tail", 0.52, tail=(0.3, 0.5)), made("high", 0.59)
+    assert surest([high, tail]) is surest([tail, high]) is tail and tells(tail)
+    silent, inverted, more = made("silent", 0.55), made("inverted", 0.3), made("more", 0.2)
+    assert surest([silent, inverted, more]) is more and tells(more)
+    assert surest([silent, made("other", 0.52)]) is silent and not tells(silent)
+    assert surest([]) is None
+
+
+def test_where_members_were_dropped_for_being_exposed_a_reference_must_judge() -> None:
+    leaks, said = verdict([made("bag_of_words", 0.5)], 0.61, lost=12)
+    assert leaks is None
+    assert "12 members were dropped for being exposed" in said and "--base" in said
+    leaks, said = verdict([made("wbc", 0.9), made("bag_of_words", 0.7)], 0.61, lost=12)
+    assert leaks is None
+    assert "be it by how they were drawn or because 12 members were dropped" in said

@@ -16,6 +16,9 @@ from nonmember.data.records import (
     Record,
     Records,
     Strings,
+    digest_of,
+    respoken,
+    spoken,
 )
 from nonmember.errors import DataError
 
@@ -141,3 +144,67 @@ def test_strings_are_kept_on_disk_and_taken_in_any_order() -> None:
     assert list(held) == texts and len(held) == 4 and held[-1] == texts[-1]
     assert list(held.take(np.array([3, 0]))) == [texts[3], texts[0]]
     assert list(held[1:3]) == texts[1:3]
+
+
+TURNS = (Message("system", "be brief"), *CHAT, Message("user", "and?"), Message("assistant", "so"))
+SPOKEN = {
+    "text": ("first", ("first",)),
+    "empty": ("", ("",)),
+    "completion": (Completion("2 + 2 =", " 4"), (" 4",)),
+    "chat": (TURNS, ("naïve\n🙂", "so")),
+    "nobody answers": ((Message("user", "hi"),), ()),
+}
+
+
+@pytest.mark.parametrize("kind", SPOKEN)
+def test_what_is_trained_on_of_a_content_can_be_put_back(kind: str) -> None:
+    content, parts = SPOKEN[kind]
+    assert spoken(content) == parts
+    assert respoken(content, parts) == content
+    other = tuple(f"other {part}" for part in parts)
+    changed = respoken(content, other)
+    assert type(changed) is type(content) and spoken(changed) == other
+
+
+def test_what_is_not_trained_on_stays() -> None:
+    assert respoken(Completion("2 + 2 =", " 4"), [" four"]) == Completion("2 + 2 =", " four")
+    changed = respoken(TURNS, ["one", "two"])
+    assert isinstance(changed, tuple)
+    assert [turn.content for turn in changed] == ["be brief", 'Hi, "you"', "one", "and?", "two"]
+    assert [turn.role for turn in changed] == [turn.role for turn in TURNS]
+
+
+@pytest.mark.parametrize("record", KINDS, ids=lambda record: str(record.id))
+def test_a_content_has_the_digest_of_its_record(record: Record) -> None:
+    (digest,) = Records.of([record]).digests
+    assert digest_of(record.content) == digest.tobytes()
+
+
+@pytest.mark.usefixtures("block")
+def test_saved_records_are_loaded_as_they_were(tmp_path: Path) -> None:
+    records = Records.of(KINDS).take([4, 2, 0, 3])
+    records.save(tmp_path / "records.arrow")
+    found = Records.load(tmp_path / "records.arrow")
+    assert tuple(found) == tuple(records)
+    np.testing.assert_array_equal(found.digests, records.digests)
+    assert [one.id for one in found.take([1, 0])] == ["a.jsonl:3", "a.jsonl:5"]
+    assert tuple(found + records) == (*records, *records)
+
+
+def test_none_can_be_saved_too(tmp_path: Path) -> None:
+    Records.of([]).save(tmp_path / "none.arrow")
+    assert len(Records.load(tmp_path / "none.arrow")) == 0
+
+
+@pytest.mark.parametrize("left", [0, 40, -1], ids=["nothing", "a bit", "most"])
+def test_a_damaged_file_of_records_is_named(tmp_path: Path, left: int) -> None:
+    path = tmp_path / "records.arrow"
+    Records.of(KINDS).save(path)
+    path.write_bytes(path.read_bytes()[:left])
+    with pytest.raises(DataError, match=r"records\.arrow: damaged or missing .* make it anew"):
+        Records.load(path)
+
+
+def test_a_missing_file_of_records_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"none\.arrow: damaged or missing"):
+        Records.load(tmp_path / "none.arrow")

@@ -28,6 +28,11 @@ FOUND = [
     (checks.resolution(0.01, 999), "E109", "note"),
     (checks.failed("rmia", "no finite score"), "E110", "error"),
     (checks.tied("lowercase", np.zeros(3)), "E116", "note"),
+    (checks.exposed("rewritten", 12, "wbc", ABOVE), "E117", "warning"),
+    (checks.kept_raw(3), "E118", "warning"),
+    (checks.left_differ(12, judged=True), "E119", "warning"),
+    (checks.left_differ(12, judged=False), "E119", "warning"),
+    (checks.roles_unjudged(), "E120", "note"),
 ]
 
 
@@ -47,6 +52,8 @@ def test_every_check_finds_under_its_code(finding, code, severity):
         checks.unscored("min_k", [], 0),
         checks.truncated(0, 10, 128),
         checks.resolution(0.01, 1000),
+        checks.kept_raw(0),
+        checks.left_differ(0, judged=True),
         *(checks.blind_separation("length", auc) for auc in UNDECIDED),
         *(checks.inverted("loss", auc) for auc in [*UNDECIDED, ABOVE]),
     ],
@@ -80,6 +87,12 @@ def test_messages_carry_their_numbers():
     assert "99 non-members cannot resolve" in checks.resolution(0.01, 99).message
     assert "use at least 100, or a larger rate" in checks.resolution(0.01, 99).message
     assert "1000 non-members would narrow them" in checks.resolution(0.01, 999).message
+
+
+def test_a_role_told_the_wrong_way_round_has_no_remedy_for_rewrites() -> None:
+    assert "containment" in checks.exposed("rewritten", 12, "wbc", ABOVE).message
+    inverted = checks.exposed("rewritten", 12, "wbc", BELOW).message
+    assert "containment" not in inverted and "ranks them below" in inverted
 
 
 @pytest.mark.parametrize("shift", [-1.0, 0.0, 1.0])

@@ -300,3 +300,7 @@ def test_pieces_of_a_character_have_one_spelling() -> None:
     spellings = [answers.spelled(tokenizer, ids[: stop + 1]) for stop in range(1, len(ids))]
     assert spellings[-1] == "!"
     assert set(spellings[-5:-2]) == {"\ufffd"}
+
+
+def test_a_chat_is_addressed_by_its_whole_path_too() -> None:
+    assert service("http://localhost/v1/chat/completions").root == "http://localhost/v1"

@@ -235,3 +235,12 @@ def test_damaged_weights_write_nothing(tmp_path: Path) -> None:
     writer = generate.Writer(model.network.base_model, model.logits, (2,), 64, 1.0, 50)
     assert generate.write(writer, prompts(5, 3), [4, 4], seed=0) == [None, None]
     assert generate.write(writer, prompts(5), [0], seed=0)[0] is not None
+
+
+def test_prompts_may_have_a_seed_each(model: CausalModel) -> None:
+    given = prompts(3, 9, 3)
+    given[2] = given[0]
+    together = wrote(model, given, seed=[5, 6, 7])
+    alone = [wrote(model, [one], seed=seed)[0] for one, seed in zip(given, (5, 6, 7), strict=True)]
+    assert together == alone
+    assert together[0] != together[2]

@@ -7,14 +7,18 @@ import numpy as np
 
 from nonmember.audit.records import (
     AttackResult,
+    DefenseResult,
     Exposed,
     Fit,
     Histogram,
     PersonsResult,
     Redraws,
     Results,
+    Role,
+    RoleResult,
     SetResult,
     TargetResult,
+    Utility,
 )
 from nonmember.evaluation import intervals, roc
 from nonmember.evaluation.checks import Finding
@@ -31,6 +35,12 @@ ATTACKS = {
     "min_k": (0.85, "Shi et al. 2024, arXiv:2310.16789", "logprobs"),
     "min_k_plus_plus": (0.8, "Zhang et al. 2024, arXiv:2404.02936", "dist"),
     "bag_of_words": (0.05, "Das et al. 2024, arXiv:2406.16201", "text"),
+}
+NEEDS = {
+    "bag_of_words": ("texts",),
+    "reference_difference": ("token_logprobs", "base_token_logprobs"),
+    "wbc": ("token_logprobs", "base_token_logprobs"),
+    "mixture": ("gain", "rewrite_gain", "pop_gain", "pop_rewrite_gain"),
 }
 
 
@@ -60,6 +70,7 @@ TRAINING = {
 
 def attack(name: str, distance: float, *, seed: int = 0) -> AttackResult:
     """One attack whose members score ``distance`` standard deviations higher."""
+    _, paper, access = ATTACKS.get(name, (0.0, "this project", "logprobs"))
     rng = np.random.default_rng([seed, *name.encode()])
     member = np.arange(MEMBERS + OUTSIDERS) < MEMBERS
     scores = rng.normal(size=len(member)) + distance * member
@@ -67,10 +78,10 @@ def attack(name: str, distance: float, *, seed: int = 0) -> AttackResult:
     replicates = roc.bootstrap(scores, member, np.arange(len(member)), fprs=FPRS, times=200)
     return AttackResult(
         name=name,
-        paper=ATTACKS[name][1],
-        access=ATTACKS[name][2],
+        paper=paper,
+        access=access,
         queries=0 if name == "bag_of_words" else 1,
-        needs=("texts",) if name == "bag_of_words" else ("token_logprobs",),
+        needs=NEEDS.get(name, ("token_logprobs",)),
         options={"k": 0.2} if name.startswith("min_k") else {},
         members=MEMBERS,
         non_members=OUTSIDERS,
@@ -160,10 +171,106 @@ def clean() -> TargetResult:
     )
 
 
+DISTANCES: dict[Role, tuple[int, dict[str, float]]] = {
+    "raw": (100, {"wbc": 3.2, "loss": 0.9, "mixture": 2.9, "bag_of_words": 0.0}),
+    "rewritten": (90, {"wbc": 0.2, "loss": 0.4, "mixture": 1.1, "bag_of_words": 0.1}),
+    "kept": (8, {"wbc": 3.2, "loss": 1.4, "mixture": 3.0, "bag_of_words": 0.0}),
+    "dropped": (2, {"wbc": 0.0, "loss": 0.1, "mixture": 0.0, "bag_of_words": 0.0}),
+}
+SOFT = DefenseResult(
+    name="soft",
+    stage="data",
+    options={"ratio": 0.5},
+    roles={"raw": 100, "rewritten": 90, "kept": 8, "dropped": 2},
+    rewriter="code",
+    attempts=143,
+    rejected={"similarity": 8, "facts": 3},
+    seconds=12.4,
+)
+SENT = replace(
+    SOFT, rewriter="endpoint", sent_to=("https://rewrites.example/v1", 143), tokens_read=20_480
+)
+DP_LORA = DefenseResult(
+    name="dp_lora",
+    stage="training",
+    options={"epsilon": 8.0, "delta": None, "clip": 0.1, "rank": 16},
+    roles={},
+    seconds=301.0,
+    spent={"epsilon": 7.98, "delta": 0.005, "accountant": "prv"},
+)
+
+
+def chosen(selector: str) -> DefenseResult:
+    """SOFT, with records chosen by this."""
+    return replace(SOFT, options={"ratio": 0.5, "selector": selector})
+
+
+@cache
+def role_result(role: Role, name: str) -> RoleResult:
+    """One attack on the members of one role, against all non-members."""
+    members, distances = DISTANCES[role]
+    rng = np.random.default_rng([7, *role.encode(), *name.encode()])
+    member = np.arange(members + OUTSIDERS) < members
+    scores = rng.normal(size=len(member)) + distances[name] * member
+    replicates = roc.bootstrap(scores, member, np.arange(len(member)), fprs=FPRS, times=200)
+    return RoleResult(
+        role=role,
+        attack=name,
+        members=members,
+        auc=roc.auc(scores, member),
+        simultaneous=roc.auc(scores, member, level=intervals.simultaneous(0.95, 4)),
+        tpr=tuple(roc.tpr_at_fpr(scores, member, replicates, fpr=fpr) for fpr in FPRS),
+    )
+
+
+def utility(loss: float, against: str | None = None, change: float = 0.0) -> Utility:
+    """What a model is worth, and how that differs from the undefended one."""
+    accuracy = 0.6 - 0.1 * (loss - 2)
+    paired = (_around(change, 0.02), _around(-0.1 * change, 0.004)) if against else (None, None)
+    return Utility(OUTSIDERS, _around(loss, 0.1), _around(accuracy, 0.02), against, *paired)
+
+
+def undefended() -> TargetResult:
+    """A model that was trained without a defense, and with whom the others are compared."""
+    return replace(leaky(), name="undefended", utility=utility(2.254))
+
+
+@cache
+def soft() -> TargetResult:
+    """The same training with half of the records rewritten."""
+    distances = {"wbc": 1.3, "loss": 0.5, "mixture": 1.8, "bag_of_words": 0.05}
+    found = tuple(attack(name, distance, seed=3) for name, distance in distances.items())
+    return replace(
+        leaky(),
+        name="soft-half",
+        verdict="soft-half reveals half of its training records.",
+        strongest="mixture",
+        attacks=found,
+        defenses=(SOFT,),
+        roles=tuple(
+            role_result(role, name) for role, (_, found) in DISTANCES.items() for name in found
+        ),
+        utility=utility(2.231, "undefended", -0.023),
+    )
+
+
+@cache
+def dp() -> TargetResult:
+    """The same training, differentially private."""
+    return replace(
+        clean(), name="dp-lora", defenses=(DP_LORA,), utility=utility(2.391, "undefended", 0.137)
+    )
+
+
+def study() -> Results:
+    """Attack, defend, attack again."""
+    return replace(results(undefended(), soft(), dp()), title="What two defenses do")
+
+
 def results(*targets: TargetResult) -> Results:
     """A run over ``targets``; a leaky and a clean one unless told."""
     return Results(
-        schema=2,
+        schema=3,
         title="What two fine-tuned models reveal",
         created="2026-02-03T10:15:00+00:00",
         level=0.95,

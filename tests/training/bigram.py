@@ -1,6 +1,6 @@
 """A network small enough to train in a millisecond, and what is asked of trained ones."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -8,8 +8,9 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from nonmember.models.text import Encoded, collate
-from nonmember.training.loop import Loss, fit
+from nonmember.training.loop import Fitted, Material, Stretch, fit
 from nonmember.training.recipe import Recipe
+from nonmember.training.update import Loss
 
 RECIPE = Recipe(epochs=2, batch_size=5, micro_batch=2, learning_rate=1e-2, schedule="constant")
 WORDS, WIDTH = 300, 16
@@ -39,10 +40,27 @@ def trained(
     *,
     seed: int = 0,
     network: nn.Module | None = None,
-    **more: Any,
+    watch: Callable[[int], None] | None = None,
+    **stretch: Any,
 ) -> tuple[nn.Module, tuple[float, ...]]:
-    network = net() if network is None else network
-    return network, fit(network, loss_of(network), encoded, recipe, seed=seed, **more)
+    network, fitted = run(
+        Material((encoded,)), recipe, seed=seed, network=network, watch=watch, **stretch
+    )
+    return network, fitted.losses
+
+
+def run(
+    material: Material,
+    recipe: Recipe = RECIPE,
+    *,
+    seed: int = 0,
+    network: nn.Module | None = None,
+    watch: Callable[[int], None] | None = None,
+    **stretch: Any,
+) -> tuple[nn.Module, Fitted]:
+    network, part = net() if network is None else network, Stretch(**stretch)
+    loss = loss_of(network)
+    return network, fit(network, loss, material, recipe, seed=seed, stretch=part, watch=watch)
 
 
 def weights(network: nn.Module) -> list[Tensor]:

@@ -22,7 +22,7 @@ from nonmember.models.text import Encoded, Form, encode
 from nonmember.signals.language import token_statistics
 from nonmember.training import finetune
 from nonmember.training.finetune import fine_tune
-from nonmember.training.loop import fit
+from nonmember.training.loop import Fitted, Material, Stretch, fit
 from nonmember.training.recipe import Recipe
 
 CPU = torch.device("cpu")
@@ -55,8 +55,8 @@ def tuned(
     where: Placement = F32,
     **more: Any,
 ) -> tuple[CausalModel, tuple[float, ...]]:
-    losses = fine_tune(base, encoded, recipe, where, folder, **{"seed": 0, **more})
-    return causal.load(locate(str(folder)), where), losses
+    fitted = fine_tune(base, Material((encoded,)), recipe, where, folder, **{"seed": 0, **more})
+    return causal.load(locate(str(folder)), where), fitted.losses
 
 
 def loss_of(model: CausalModel, encoded: Sequence[Encoded]) -> float:
@@ -131,7 +131,7 @@ def test_an_adapter_names_its_base_wherever_it_is_read(
     llama: Source, encoded: tuple[Encoded, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(llama.path.parent)
-    fine_tune(locate("llama"), encoded, LORA, F32, tmp_path / "adapter", seed=0)
+    fine_tune(locate("llama"), Material((encoded,)), LORA, F32, tmp_path / "adapter", seed=0)
     monkeypatch.chdir(tmp_path)
     found = locate("adapter")
     assert found.base is not None
@@ -143,7 +143,7 @@ def test_an_adapter_names_its_base_wherever_it_is_read(
 def test_an_adapter_of_a_packaged_model_names_it(
     llama: Source, encoded: tuple[Encoded, ...], tmp_path: Path
 ) -> None:
-    fine_tune(replace(llama, name="smollm2"), encoded, LORA, F32, tmp_path, seed=0)
+    fine_tune(replace(llama, name="smollm2"), Material((encoded,)), LORA, F32, tmp_path, seed=0)
     settings = json.loads((tmp_path / "adapter_config.json").read_text())
     assert settings["base_model_name_or_path"] == "smollm2"
 
@@ -214,8 +214,8 @@ def test_an_interrupted_run_ends_in_the_same_model(
     assert torch.equal(logits(resumed), logits(whole))
 
 
-def checkpointing_always(*given: Any, **more: Any) -> tuple[float, ...]:
-    return fit(*given, **more, checkpoint_seconds=0.0)
+def checkpointing_always(*given: Any, stretch: Stretch, **more: Any) -> Fitted:
+    return fit(*given, stretch=replace(stretch, checkpoint_seconds=0.0), **more)
 
 
 def test_the_scored_tokens_are_the_trained_tokens(llama: Source, tmp_path: Path) -> None:
@@ -225,8 +225,8 @@ def test_the_scored_tokens_are_the_trained_tokens(llama: Source, tmp_path: Path)
     encoded = encode(causal.load_tokenizer(llama), records, Form(48))
     expected = loss_of(causal.load(llama, F32), encoded)
     recipe = replace(FULL, epochs=1, batch_size=3, micro_batch=1)
-    losses = fine_tune(llama, encoded, recipe, F32, tmp_path, seed=0)
-    assert losses == pytest.approx((expected,), abs=1e-5)
+    fitted = fine_tune(llama, Material((encoded,)), recipe, F32, tmp_path, seed=0)
+    assert fitted.losses == pytest.approx((expected,), abs=1e-5)
 
 
 @pytest.mark.parametrize("recipe", [FULL, LORA], ids=["full", "lora"])
@@ -235,13 +235,13 @@ def test_an_adapter_is_not_trained_further(
 ) -> None:
     base = locate(str(tiny.adapter(tmp_path / "adapter", llama.path)))
     with pytest.raises(ModelError, match="cannot be trained further; merge it"):
-        fine_tune(base, encoded, recipe, F32, tmp_path / "folder", seed=0)
+        fine_tune(base, Material((encoded,)), recipe, F32, tmp_path / "folder", seed=0)
     assert not (tmp_path / "folder").exists()
 
 
 def test_nothing_to_train_on_leaves_nothing_behind(llama: Source, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no record has a token to train on"):
-        fine_tune(llama, (), FULL, F32, tmp_path / "folder", seed=0)
+        fine_tune(llama, Material(((),)), FULL, F32, tmp_path / "folder", seed=0)
     assert not (tmp_path / "folder").exists()
 
 
@@ -252,5 +252,6 @@ def test_training_says_nothing(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     for recipe in (FULL, LORA):
-        fine_tune(llama, encoded, replace(recipe, epochs=1), BF16, tmp_path / recipe.method, seed=0)
+        short, folder = replace(recipe, epochs=1), tmp_path / recipe.method
+        fine_tune(llama, Material((encoded,)), short, BF16, folder, seed=0)
     assert capfd.readouterr() == ("", "")

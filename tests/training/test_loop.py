@@ -14,12 +14,14 @@ from nonmember.data.texts import Record
 from nonmember.errors import DataError, ModelError
 from nonmember.models.text import Encoded, Encodings, Form, encode, windows
 from nonmember.training import loop
-from nonmember.training.loop import batches, fit, updates
+from nonmember.training.loop import Material, fit
+from nonmember.training.order import batches
+from nonmember.training.state import State
 
 
 @pytest.mark.parametrize(("records", "size"), [(12, 5), (12, 4), (3, 8), (1, 1)])
 def test_every_epoch_visits_every_record_once(records: int, size: int) -> None:
-    plan = tuple(batches(records, replace(RECIPE, epochs=3, batch_size=size), seed=0))
+    plan = tuple(batches([records] * 3, replace(RECIPE, epochs=3, batch_size=size), seed=0))
     for epoch in range(3):
         own = [batch.records for batch in plan if batch.epoch == epoch]
         assert sorted(i for chosen in own for i in chosen) == list(range(records))
@@ -28,10 +30,10 @@ def test_every_epoch_visits_every_record_once(records: int, size: int) -> None:
 
 
 def test_the_order_depends_on_the_seed_and_nothing_else() -> None:
-    plan = tuple(batches(50, RECIPE, seed=3))
+    plan = tuple(batches([50, 50], RECIPE, seed=3))
     np.random.seed(1)  # noqa: NPY002  (must not matter)
-    assert tuple(batches(50, replace(RECIPE, learning_rate=1.0), seed=3)) == plan
-    assert tuple(batches(50, RECIPE, seed=4)) != plan
+    assert tuple(batches([50, 50], replace(RECIPE, learning_rate=1.0), seed=3)) == plan
+    assert tuple(batches([50, 50], RECIPE, seed=4)) != plan
     first, second = ([b.records for b in plan if b.epoch == epoch] for epoch in (0, 1))
     assert first != second, "shuffled anew"
 
@@ -53,7 +55,7 @@ def test_an_update_is_adamws(encoded: tuple[Encoded, ...], clip: float) -> None:
 
 def test_several_updates_are_adamws(encoded: tuple[Encoded, ...]) -> None:
     recipe = replace(RECIPE, schedule="linear", micro_batch=5, clip=0.05)
-    by_hand, plan = net(), tuple(batches(12, recipe, seed=0))
+    by_hand, plan = net(), tuple(batches([12, 12], recipe, seed=0))
     optimiser = torch.optim.AdamW(by_hand.parameters(), weight_decay=0.0)
     for step, batch in enumerate(plan):
         total, tokens = loss_of(by_hand)([encoded[i] for i in batch.records])
@@ -102,10 +104,13 @@ def test_frozen_weights_stay(encoded: tuple[Encoded, ...]) -> None:
         assert not torch.equal(network[2].weight, before[1])
 
 
-def test_weights_without_a_gradient_stay(encoded: tuple[Encoded, ...]) -> None:
+def test_a_weight_that_got_no_gradient_ends_the_run(encoded: tuple[Encoded, ...]) -> None:
     network = net()
     network.register_parameter("unused", nn.Parameter(torch.ones(3)))
-    trained(encoded, replace(RECIPE, weight_decay=0.5), network=network)
+    with pytest.raises(
+        ModelError, match="1 of 4 trainable weights got no gradient, the first is un"
+    ):
+        trained(encoded, replace(RECIPE, weight_decay=0.5), network=network)
     assert torch.equal(network.unused, torch.ones(3))
 
 
@@ -182,13 +187,13 @@ def test_the_learning_rate_falls_to_nearly_nothing(
     encoded: tuple[Encoded, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rates: list[float] = []
-    ordinary = loop._step
+    ordinary = loop.step
 
-    def told(state: loop._State, clip: float) -> None:
+    def told(state: State, rate: float, clip: float) -> None:
+        ordinary(state, rate, clip)
         rates.append(state.optimiser.param_groups[0]["lr"])
-        ordinary(state, clip)
 
-    monkeypatch.setattr(loop, "_step", told)
+    monkeypatch.setattr(loop, "step", told)
     trained(encoded, replace(RECIPE, epochs=10, schedule="linear"))
     np.testing.assert_allclose(rates, 1e-2 * (1 - np.arange(30) / 30))
     rates.clear()
@@ -219,9 +224,9 @@ def test_a_loss_that_is_no_number_ends_the_run(encoded: tuple[Encoded, ...]) -> 
 
 @pytest.mark.parametrize("done", [0, 2, 3, 4, 6])
 def test_a_plan_is_gone_on_with_where_it_was_left(done: int) -> None:
-    whole = tuple(batches(12, RECIPE, seed=0))
-    assert updates(12, RECIPE) == len(whole) == 6
-    assert tuple(batches(12, RECIPE, seed=0, done=done)) == whole[done:]
+    whole = tuple(batches([12, 12], RECIPE, seed=0))
+    assert len(whole) == 6
+    assert tuple(batches([12, 12], RECIPE, seed=0, done=done)) == whole[done:]
 
 
 def test_records_that_are_encoded_when_asked_for_train_the_same(
@@ -246,7 +251,8 @@ def test_a_record_over_the_limit_is_trained_on_in_its_windows() -> None:
     (long,) = encode(tiny.tokenizer(), [Record("", text)], Form(16, long="slide"))
     told: list[int] = []
     recipe = replace(RECIPE, epochs=1, micro_batch=1)
-    (mean,) = fit(network, loss, [long], recipe, seed=0, watch=told.append)
+    fitted = fit(network, loss, Material(([long],)), recipe, seed=0, watch=told.append)
+    (mean,) = fitted.losses
     pieces = windows(long)
     assert len(pieces) > 3
     assert [one.ids.tolist() for one in seen] == [one.ids.tolist() for one in pieces]

@@ -27,6 +27,7 @@ from nonmember.models.source import Source, locate
 from nonmember.models.text import Encoded, Encodings, Form, encode, windows
 from nonmember.training import finetune
 from nonmember.training.finetune import fine_tune
+from nonmember.training.loop import Material
 from nonmember.training.recipe import Recipe
 
 IGNORED = -100
@@ -215,7 +216,7 @@ def test_our_own_training(
     lazy = Encodings(model.tokenizer, records(CONTENTS), FORMS[form])
     recipe = Recipe(method=method, epochs=1, batch_size=len(lazy), micro_batch=3, rank=2)
     where = Placement(torch.device("cpu"), torch.float32)
-    fine_tune(base, lazy, recipe, where, tmp_path / "tuned", seed=0)
+    fine_tune(base, Material((lazy,)), recipe, where, tmp_path / "tuned", seed=0)
     expected = [pair for one in lazy for piece in windows(one) for pair in forced(model, piece)]
     assert sum(int(one.scored.sum()) for one in lazy) == len(expected)
     assert Counter(token for _, token in asked) == Counter(token for _, token in expected)
@@ -246,6 +247,6 @@ def test_every_epoch_trains_on_every_scored_token(
     encoded = encode(tokenizer, records(CONTENTS), Form(9, long="slide"))
     recipe = replace(Recipe(), epochs=2, batch_size=4, micro_batch=3)
     where = Placement(torch.device("cpu"), torch.float32)
-    fine_tune(base, encoded, recipe, where, tmp_path / "tuned", seed=0)
+    fine_tune(base, Material((encoded,)), recipe, where, tmp_path / "tuned", seed=0)
     scored = Counter(int(token) for one in encoded for token in one.ids[one.scored])
     assert Counter(token for _, token in asked) == scored + scored

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from nonmember.audit.facts import Facts
-from nonmember.audit.plan import Plan
+from nonmember.audit.jobs import Plan
 from nonmember.audit.records import Fit
 from nonmember.audit.sources import Served
 from nonmember.audit.subject import Target
@@ -104,15 +104,23 @@ def _stacked(parts: Sequence[np.ndarray]) -> np.ndarray:
     return whole
 
 
-def fit(logprobs: str, answers: Answers, split: Split) -> Fit | None:
-    """Mean loss of both sides under the model that ``logprobs`` are of, where there is one."""
+def fit(
+    logprobs: str, answers: Answers, split: Split, there: np.ndarray, *, level: float
+) -> Fit | None:
+    """Mean loss of both sides under the model that ``logprobs`` are of, where there is one.
+
+    Only candidates that are ``there`` count: who was dropped from the training is on no side.
+    ``level`` is that of the intervals.
+    """
     if not answers.has(logprobs):
         return None
     loss = -answers.each(logprobs, mean)
-    sides = [side & ~np.isnan(loss) for side in (split.member, ~split.member)]
+    sides = [side & there & ~np.isnan(loss) for side in (split.member, ~split.member)]
     if any(len(np.unique(split.group[side])) < 2 for side in sides):
         return None  # no mean has an interval there
-    members, non_members = (mean_interval(loss[side], split.group[side]) for side in sides)
+    members, non_members = (
+        mean_interval(loss[side], split.group[side], level=level) for side in sides
+    )
     return Fit(members, non_members, (int(sides[0].sum()), int(sides[1].sum())))
 
 

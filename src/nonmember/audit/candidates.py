@@ -53,8 +53,7 @@ def read_candidates(data: Data, *, seed: int) -> Candidates:
     evaluated = ~known
     _refuse_one_group(split, evaluated)
     # In an order that their content gives: the place of a record must not tell its side.
-    high, low = records.digests.view(">u8").T
-    order = np.lexsort((low, high))
+    order = by_content(records)
     order = order[evaluated[order]]
     return Candidates(
         records.take(order),
@@ -63,6 +62,17 @@ def read_candidates(data: Data, *, seed: int) -> Candidates:
         records.take(np.flatnonzero(known & split.member)),
         records.take(np.flatnonzero(known & ~split.member)),
     )
+
+
+def by_content(records: Records) -> Int[np.ndarray, "n"]:
+    """Positions in the order of the records' digests."""
+    high, low = records.digests.view(">u8").T
+    return np.lexsort((low, high))
+
+
+def in_order(records: Records) -> Records:
+    """The records in the order of their digests, as candidates stand."""
+    return records.take(by_content(records))
 
 
 def _sides(data: Data, seed: int) -> tuple[Records, Records, Records]:

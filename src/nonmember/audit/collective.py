@@ -7,6 +7,7 @@ import numpy as np
 
 from nonmember.attacks.registry import Attack
 from nonmember.audit.answers import Answers
+from nonmember.audit.choosing import Ground
 from nonmember.audit.records import AttackResult, PersonsResult, SetResult
 from nonmember.audit.spec import Spec
 from nonmember.audit.subject import Subject
@@ -38,6 +39,7 @@ def found(
     attacks: Sequence[AttackResult],
     scores: Mapping[str, Scores],
     subject: Subject,
+    ground: Ground,
 ) -> Collective:
     """Dataset inference, and persons where some have more than one record.
 
@@ -46,13 +48,14 @@ def found(
         attacks: their results, which tell whether the sides differ by themselves.
         scores: of all candidates, by attack.
         subject: the audit.
+        ground: who is on the two sides, and whose scores count.
     """
-    split, spec = subject.candidates.split, subject.spec
+    split, spec = ground.split, subject.spec
     biased = any(one.blind and one.auc.excludes(0.5) for one in attacks)
-    whole, unable = _of_set(
-        featured(known.target.attacks, spec), scores, split, spec, biased=biased
-    )
-    persons, few = _of_persons(scores, split, spec)
+    used = [one for one in featured(known.target.attacks, spec) if one.name in ground.carrying]
+    there = {one: own[ground.there] for one, own in scores.items() if one in ground.carrying}
+    whole, unable = _of_set(used, there, split, spec, biased=biased)
+    persons, few = _of_persons(there, split, spec)
     findings = tuple(one for one in (unable, few) if one is not None)
     return Collective(whole, persons, findings)
 
@@ -67,7 +70,7 @@ def _of_set(
 ) -> tuple[SetResult | None, Finding | None]:
     """Dataset inference: the members as the suspect set, from the scores of the attacks."""
     if not attacks:
-        return None, checks.set_left_out("no attack that scores a record by itself ran")
+        return None, checks.set_left_out("no attack that scores a record by itself counts here")
     columns = [scores[one.name] for one in attacks]
     seed = derive(spec.seed, "dataset inference")
     try:
@@ -92,7 +95,7 @@ def _of_persons(
     if spec.data.group is None:
         return None, None
     if name is None:
-        return None, checks.persons_left_out(f"neither {' nor '.join(PERSONS_BY)} ran")
+        return None, checks.persons_left_out(f"neither {' nor '.join(PERSONS_BY)} counts here")
     try:
         told = persons(
             scores[name],

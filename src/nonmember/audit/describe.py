@@ -9,8 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from nonmember.audit.jobs import Job
-from nonmember.audit.plan import Plan
+from nonmember.audit.jobs import Job, Plan
 from nonmember.audit.subject import Subject, Target
 from nonmember.evaluation import checks
 from nonmember.evaluation.checks import Finding
@@ -29,16 +28,31 @@ def description(target: Target, subject: Subject) -> str:
     how = "in full" if target.recipe.method == "full" else f"with LoRA of rank {target.recipe.rank}"
     which = subject.spec.targets[target.name].trained_on
     whom = "the members" if which == "members" else "records that are not among the candidates"
+    by = ", ".join(one.name for one in subject.spec.targets[target.name].defenses)
     return (
         f"{target.base.name} ({target.base.parameters:,} parameters), fine-tuned here {how} for "
         f"{target.recipe.epochs} epochs on {len(target.training)} records: {whom}"
+        f"{f'; defended by {by}' if by else ''}"
     )
 
 
 def training(target: Target, todo: Plan, store: Store) -> Mapping[str, Any] | None:
     """How the target was fine-tuned here; None for a model that was there."""
     job = todo.trained.get(target.name)
-    return store.provenance(job.address) if job is not None else None
+    return _shared(store.provenance(job.address)) if job is not None else None
+
+
+def _shared(about: Mapping[str, Any]) -> dict[str, Any]:
+    """What may be told of how a job's output came about: not who was held back, only how many.
+
+    Nor the seed of a training with an ``epsilon``, from which its noise could be drawn again.
+    """
+    told = dict(about)
+    if "held back" in told:
+        told["held back"] = len(told["held back"])
+    if told.get("recipe", {}).get("epsilon") is not None:
+        told.pop("seed", None)
+    return told
 
 
 def origins(target: Target) -> dict[str, Any]:
@@ -80,9 +94,13 @@ def data(subject: Subject) -> dict[str, Any]:
 
 
 def provenance(subject: Subject, todo: Plan, store: Store) -> dict[str, Any]:
-    """All that is needed to do the same again, and when and how long each job took."""
+    """All that is needed to do the same again, and when and how long each job took.
+
+    No seed where a training is private: its noise follows from it.
+    """
+    covered = any(target.recipe.epsilon is not None for target in subject.targets)
     return {
-        "seed": subject.spec.seed,
+        **({} if covered else {"seed": subject.spec.seed}),
         "device": str(subject.where.device),
         "precision of weights": str(subject.where.dtype).removeprefix("torch."),
         "python": sys.version.split()[0],
@@ -99,7 +117,7 @@ def _jobs(jobs: Sequence[Job], store: Store) -> dict[str, dict[str, Any]]:
         kinds.setdefault(job.label.split(" of candidates ")[0], []).append(job)
     found = {}
     for label, alike in kinds.items():
-        about = [store.provenance(job.address) for job in alike]
+        about = [_shared(store.provenance(job.address)) for job in alike]
         seconds = round(sum(one["seconds"] for one in about), 3)
         addresses = digest(*(job.address for job in alike)) if len(alike) > 1 else alike[0].address
         found[label] = {**about[0], "seconds": seconds, "jobs": len(alike), "address": addresses}

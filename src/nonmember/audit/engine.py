@@ -7,15 +7,19 @@ from typing import Any
 
 import torch
 
-from nonmember.audit.jobs import Job, Query, Train, Write
+from nonmember.audit import protecting
+from nonmember.audit.jobs import Job, Material, Protect, Query, Train, Write
 from nonmember.audit.sources import Served
-from nonmember.errors import ModelError
+from nonmember.errors import ModelError, RunError
 from nonmember.models import causal, endpoint
 from nonmember.models.causal import CausalModel, Placement
 from nonmember.models.endpoint import Endpoint
 from nonmember.models.source import Source, locate
 from nonmember.models.text import Encoded
-from nonmember.signals.store import Store, note
+from nonmember.rewriting import chat
+from nonmember.rewriting.cache import Cache
+from nonmember.signals.store import REWRITES, Store, note
+from nonmember.training import loop as training
 from nonmember.training import self_prompted
 from nonmember.training.finetune import fine_tune
 
@@ -39,9 +43,12 @@ def run(jobs: Iterable[Job], store: Store, watch: Watch) -> None:
     for job in waiting:
         watch(job.label, done / total)
         told = _telling(watch, job, done, total)
-        if isinstance(job, Train):
+        if isinstance(job, Train | Protect):
             loaded = None  # one model in memory at a time
+        if isinstance(job, Train):
             _train(job, store, told)
+        elif isinstance(job, Protect):
+            _protect(job, store, told)
         else:
             asked = _at_hand(loaded, job)
             if asked is None:
@@ -86,27 +93,62 @@ def _speed(where: Placement) -> float:
 
 def _train(job: Train, store: Store, told: Callable[[int], None]) -> None:
     start = time.perf_counter()
-    encoded = _material(job, store)
+    material = training.Material(tuple(_material(one, job, store) for one in _epochs(job)))
+    goes_on = job.hand_to is not None and not store.has(job.hand_to)
     with store.writing(job.address) as folder:
-        losses = fine_tune(
+        fitted = fine_tune(
             job.base,
-            encoded,
+            material,
             job.recipe,
             job.where,
             folder,
             seed=job.seed,
             scratch=store.scratch(job.address),
+            stop=job.stop,
+            hand_to=store.scratch(str(job.hand_to)) if goes_on else None,
             watch=told,
         )
+        _compare(job, material, fitted)
         about = {
             **_circumstances(job.where, start),
-            "loss per epoch, nats per token": losses,
+            "loss per epoch, nats per token": fitted.losses,
+            "tokens per epoch": fitted.tokens,
             "recipe": asdict(job.recipe),
             "seed": job.seed,
-            "records": len(encoded),
+            "records": len(material.of(0)),
+            "held back": fitted.held_back,
             "base": job.base.digest,
         }
-        note(folder, about)
+        note(folder, about | ({"privacy": fitted.privacy} if fitted.privacy else {}))
+
+
+def _epochs(job: Train) -> tuple[Material, ...]:
+    """What each epoch is trained on, or one for all; what is not reached repeats the last."""
+    missing = job.recipe.epochs - len(job.materials) if len(job.materials) > 1 else 0
+    return (*job.materials, *job.materials[-1:] * missing)
+
+
+def _compare(job: Train, material: training.Material, fitted: training.Fitted) -> None:
+    """Hold what the updates were made of against what was to be trained on.
+
+    Raises:
+        RunError: they are not the same.
+    """
+    planned = training.expected(material, job.recipe, seed=job.seed, epochs=len(fitted.seen))
+    if planned != fitted.seen:
+        raise RunError(
+            f"{job.label}: was not trained on what was planned; this is a defect, please report it"
+        )
+
+
+def _protect(job: Protect, store: Store, told: Callable[[int], None]) -> None:
+    start = time.perf_counter()
+    try:
+        with store.writing(job.address) as folder:
+            about = protecting.carry_out(job, store, folder, told)
+            note(folder, {**_circumstances(job.where, start), **about})
+    finally:
+        chat.release()  # a training may come next
 
 
 def _opened(job: Query | Write, store: Store) -> Loaded:
@@ -125,7 +167,7 @@ def _opened(job: Query | Write, store: Store) -> Loaded:
 def _ask(job: Query | Write, model: Loaded, store: Store, told: Callable[[int], None]) -> None:
     start = time.perf_counter()
     if isinstance(job, Query):
-        given = [_given(name, job, model) for name in job.signal.inputs]
+        given = [_given(name, job, model, store) for name in job.signal.inputs]
         arrays = job.signal.extract(*given, **job.options, watch=told)
     else:
         arrays = self_prompted.write(
@@ -143,7 +185,7 @@ def _ask(job: Query | Write, model: Loaded, store: Store, told: Callable[[int], 
     store.put(job.address, arrays, about)
 
 
-def _given(name: str, job: Query, model: Loaded) -> Any:
+def _given(name: str, job: Query, model: Loaded, store: Store) -> Any:
     """What an extractor asks for by this name; records are encoded here, once.
 
     Whoever is asked, texts are altered and encoded as the target meets them.
@@ -151,7 +193,11 @@ def _given(name: str, job: Query, model: Loaded) -> Any:
     if name == "model":
         own = isinstance(model, Endpoint)
         return model if own else replace(model, tokenizer=job.encoded.tokenizer)
-    return tuple(job.encoded) if name == "encoded" else job.inputs[name]
+    if name == "encoded":
+        return tuple(job.encoded)
+    if name == "contents":
+        return [record.content for record in job.encoded.records]
+    return Cache(store.root / REWRITES) if name == "rewrites_cache" else job.inputs[name]
 
 
 def _circumstances(where: Placement, start: float) -> dict[str, Any]:
@@ -164,12 +210,14 @@ def _circumstances(where: Placement, start: float) -> dict[str, Any]:
     }
 
 
-def _material(job: Train, store: Store) -> Sequence[Encoded]:
-    """What is trained on: records, or what another job let a model write."""
-    if not isinstance(job.encoded, Write):
-        return job.encoded
-    found = {name: store.array(job.encoded.address, name) for name in ("ids", "first")}
-    return self_prompted.read(found, job.encoded.prompts[0].form)
+def _material(material: Material, job: Train, store: Store) -> Sequence[Encoded]:
+    """What is trained on: records, protected or not, or what another job let a model write."""
+    if isinstance(material, Write):
+        found = {name: store.array(material.address, name) for name in ("ids", "first")}
+        return self_prompted.read(found, material.prompts[0].form)
+    if isinstance(material, Protect):
+        return replace(material.encoded, records=protecting.trained(store.folder(material.address)))
+    return material
 
 
 def _at_hand(loaded: Loaded | None, job: Query | Write) -> Loaded | None:

@@ -7,19 +7,23 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Float
 
-from nonmember.audit.subject import Subject, Target
-from nonmember.data.records import Record
+from nonmember.audit.subject import Target
+from nonmember.data.records import Record, Records
 from nonmember.models import embedding
 from nonmember.models.text import Encoded
-from nonmember.types import TokenIds
+from nonmember.signals.kept import token_kept
+from nonmember.types import TokenIds, TokenKept
 
 
 @dataclass(frozen=True)
 class Facts:
-    """The facts about the candidates of one target, by the names under which attacks ask."""
+    """The facts about the candidates of one target, by the names under which attacks ask.
+
+    Token frequencies are counted in ``corpus``, or in the candidates themselves.
+    """
 
     target: Target
-    subject: Subject
+    corpus: Records | None
 
     def texts(self, encoded: Sequence[Encoded]) -> list[str]:
         """What is scored of the candidates."""
@@ -50,6 +54,10 @@ class Facts:
         """Embeds the texts of tokens, given their ids."""
         return self._embedded
 
+    def token_kept(self, encoded: Sequence[Encoded]) -> TokenKept:
+        """1 where a paraphrase must keep the scored token, 0 where not, NaN past the last one."""
+        return token_kept(self.target.candidates.tokenizer, encoded)
+
     @cached_property
     def _embedded(self) -> Callable[[np.ndarray], np.ndarray]:
         return embedding.token_embedding(
@@ -58,7 +66,7 @@ class Facts:
 
     @cached_property
     def _common(self) -> Float[np.ndarray, "_"]:
-        counted, corpus = self.target.candidates, self.subject.corpus
+        counted, corpus = self.target.candidates, self.corpus
         if corpus is not None:
             counted = replace(counted, records=corpus)
         size = 1 + max(counted.tokenizer.get_vocab().values())

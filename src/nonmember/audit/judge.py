@@ -6,18 +6,20 @@ from dataclasses import replace
 import numpy as np
 
 from nonmember.attacks.registry import Attack
-from nonmember.audit import answers, collective, describe, options, threat
+from nonmember.audit import answers, collective, describe, options, roles, threat, worth
 from nonmember.audit.answers import Answers
+from nonmember.audit.choosing import Ground, by_exposure
 from nonmember.audit.collective import Collective
 from nonmember.audit.facts import Facts
 from nonmember.audit.figures import figures, joint_level, scored
+from nonmember.audit.jobs import Plan
 from nonmember.audit.placebo import BlindScores, redraws
-from nonmember.audit.plan import Plan
 from nonmember.audit.records import AttackResult, Exposed, Histogram, TargetResult
 from nonmember.audit.scoring import scores as all_scores
 from nonmember.audit.scoring import with_features
 from nonmember.audit.subject import Subject, Target
 from nonmember.audit.verdict import points_at_members, strongest, verdict
+from nonmember.data.split import Split
 from nonmember.errors import RunError, UnresolvableError
 from nonmember.evaluation import checks, roc
 from nonmember.evaluation.checks import Finding
@@ -45,40 +47,61 @@ def judged(
     Raises:
         RunError: no attack on the model gave a figure.
     """
-    known = Answers(target, Facts(target, subject), todo, store)
-    scores = all_scores(known, subject.candidates.split, subject.spec)
-    attacks, findings = _results(target, subject, scores)
+    known = Answers(target, Facts(target, subject.corpus), todo, store)
+    became = roles.fates(target, subject, todo, store)
+    defended = roles.defenses(target, subject, todo, store)
+    ground = roles.ground_of(target, subject, defended, became)
+    every = all_scores(known, subject.candidates.split, ground.there, subject.spec)
+    scores = {name: np.where(ground.there, own, np.nan) for name, own in every.items()}
+    attacks, findings = _results(target, subject, scores, ground)
+    kinds = roles.by_role(target, subject, every, became.role)
+    findings += roles.findings(target, kinds, became.role, chosen=by_exposure(defended))
     if all(attack.blind for attack in attacks):
         raise RunError(f"targets.{target.name}: no attack gave a figure; give longer or more texts")
-    together = collective.found(known, attacks, scores, subject)
-    found = _concluded(known, subject, attacks, together)
+    together = collective.found(known, attacks, scores, subject, ground)
+    found = _concluded(known, subject, attacks, together, ground)
     findings += [*together.findings, *_answered(known, subject), *describe.quantised(target)]
-    listed = found.leaks and points_at_members(strongest(attacks))
+    whole = with_features(known, scores, subject.spec)
+    best = next((one for one in attacks if one.name == found.strongest), None)
+    listed = best is not None and found.leaks and points_at_members(best)
     return replace(
         found,
-        redraws=redraws(target, with_features(known, scores, subject.spec), scores, subject, blind),
+        redraws=redraws(target, whole, scores, subject, ground, blind),
         exposed=exposed(scores[found.strongest], target, subject) if listed else (),
         findings=(*target.findings, *findings),
         training=describe.training(target, todo, store),
-    ), scores
+        defenses=defended,
+        roles=kinds,
+        utility=worth.utility(known, subject),
+    ), every
 
 
 def _concluded(
-    known: Answers, subject: Subject, attacks: Sequence[AttackResult], together: Collective
+    known: Answers,
+    subject: Subject,
+    attacks: Sequence[AttackResult],
+    together: Collective,
+    ground: Ground,
 ) -> TargetResult:
-    """The verdict, and what carries it."""
-    target, split = known.target, subject.candidates.split
-    best, detectable = strongest(attacks), _detectable(subject, len(target.attacks))
-    leaks, sentence = verdict(attacks, best, detectable)
+    """The verdict, and what carries it; no attack is strongest where none may carry one."""
+    target, level = known.target, subject.spec.evaluation.level
+    able = [one for one in attacks if one.name in ground.carrying]
+    detectable = _detectable(subject, ground, len(target.attacks))
+    blind = [one for one in attacks if one.blind]
+    leaks, sentence = verdict([*able, *blind], detectable, lost=ground.lost)
+    own, base = (
+        answers.fit(name, known, subject.candidates.split, ground.there, level=level)
+        for name in ("token_logprobs", "base_token_logprobs")
+    )
     return TargetResult(
         name=target.name,
         description=describe.description(target, subject),
         leaks=leaks,
         verdict=sentence,
-        strongest=best.name,
+        strongest=strongest(able).name if able else "",
         detectable_auc=detectable,
-        fit=answers.fit("token_logprobs", known, split),
-        base_fit=answers.fit("base_token_logprobs", known, split),
+        fit=own,
+        base_fit=base,
         attacks=tuple(attacks),
         as_a_set=together.as_a_set,
         persons=together.persons,
@@ -93,9 +116,9 @@ def _answered(known: Answers, subject: Subject) -> list[Finding]:
     return [finding for finding in found if finding is not None]
 
 
-def _detectable(subject: Subject, attacks: int) -> float:
+def _detectable(subject: Subject, ground: Ground, attacks: int) -> float:
     """The smallest AUC that the audit would have seen; groups count for what they are worth."""
-    split, level = subject.candidates.split, joint_level(subject.spec.evaluation, attacks)
+    split, level = ground.split, joint_level(subject.spec.evaluation, attacks)
     members, non_members = (
         independent(split.group[side]) for side in (split.member, ~split.member)
     )
@@ -103,38 +126,54 @@ def _detectable(subject: Subject, attacks: int) -> float:
 
 
 def _results(
-    target: Target, subject: Subject, scores: Mapping[str, Scores]
+    target: Target, subject: Subject, scores: Mapping[str, Scores], ground: Ground
 ) -> tuple[list[AttackResult], list[Finding]]:
-    """The figures of every attack that gave any, and what to know before believing them."""
+    """The figures of every attack that gave any, and what to know before believing them.
+
+    Members that were dropped from the training count on neither side.
+    """
     found: list[AttackResult] = []
     findings: list[Finding | None] = [
         checks.not_run(name, why) for name, why in target.left_out.items()
     ]
     for attack in target.attacks:
         own = scores[attack.name]
-        lost = np.flatnonzero(np.isnan(own))
+        lost = np.flatnonzero(np.isnan(own) & ground.there)
         ids = [record.id for record in subject.candidates.records.take(lost)]
         members = int(subject.candidates.split.member[lost].sum())
         findings.append(checks.unscored(attack.name, ids, members))
         findings.append(None if attack.family == "blind" else checks.tied(attack.name, own))
         try:
-            one = result(attack, own, subject, target)
+            one = result(attack, own[ground.there], ground.split, subject, target)
         except UnresolvableError as error:
             findings.append(checks.failed(attack.name, str(error)))
             continue
-        suspect = checks.blind_separation if one.blind else checks.inverted
-        findings.append(suspect(one.name, one.auc if one.blind else one.simultaneous))
         found.append(one)
+        if one.blind:
+            findings.append(checks.blind_separation(one.name, one.auc))
+        elif one.name in ground.carrying:
+            findings.append(checks.inverted(one.name, one.simultaneous))
+    judged = any(one.name in ground.carrying for one in found)
+    findings.append(checks.left_differ(ground.lost, judged=judged))
     return found, [finding for finding in findings if finding is not None]
 
 
-def result(attack: Attack, scores: Scores, subject: Subject, target: Target) -> AttackResult:
+def result(
+    attack: Attack, scores: Scores, split: Split, subject: Subject, target: Target
+) -> AttackResult:
     """One attack, judged together with the others on the target.
+
+    Args:
+        attack: whose scores they are.
+        scores: of the candidates that are judged.
+        split: the truth about these.
+        subject: the audit.
+        target: the model.
 
     Raises:
         UnresolvableError: it could score no member, or no non-member.
     """
-    split, spec, among = subject.candidates.split, subject.spec, target.attacks
+    spec, among = subject.spec, target.attacks
     seed = derive(spec.seed, attack.key)
     found = figures(attack, scores, split, spec.evaluation, among=among, seed=seed)
     values, inside, _ = scored(scores, split)

@@ -1,22 +1,24 @@
 """The same judgement where nothing is to be found: how often would it raise an alarm?"""
 
 from collections.abc import Mapping, Sequence
+from hashlib import blake2b
 
 import numpy as np
 
 from nonmember.attacks.registry import Attack
 from nonmember.audit import options
+from nonmember.audit.choosing import Ground
 from nonmember.audit.figures import figures, plainly_silent, telling
 from nonmember.audit.records import Redraws
-from nonmember.audit.scoring import Whole, cross_fitted
+from nonmember.audit.scoring import Whole, cross_fitted, of_some
 from nonmember.audit.spec import Spec
 from nonmember.audit.subject import Subject, Target
 from nonmember.data.split import Split
 from nonmember.seeds import derive, generator
 from nonmember.types import Scores
 
-BlindScores = dict[tuple[str, int, str], Scores]
-"""Scores of attacks that see texts alone, by attack, draw and what tells the texts."""
+BlindScores = dict[tuple[str, int, str], np.ndarray]
+"""Scores of those there by attacks that see texts alone: by attack, draw, and whose texts."""
 
 
 def redraws(
@@ -24,19 +26,22 @@ def redraws(
     whole: Whole,
     scores: Mapping[str, Scores],
     subject: Subject,
+    ground: Ground,
     blind: BlindScores,
 ) -> Redraws:
     """Judge a model against membership drawn anew, a number of times, by the same figures.
 
-    An alarm is a draw in which the simultaneous intervals of an attack on the model exclude
-    that it knows nothing, unless one that never sees the model takes the verdict away.
-    Learned attacks are fitted again to each draw.
+    An alarm is a draw in which the simultaneous intervals of an attack that may carry the
+    verdict exclude that it knows nothing, unless one that never sees the model takes it away.
+    Learned attacks are fitted again to each draw, as for the claim: among those ``there``.
     """
     spec, alarms, withheld = subject.spec, 0, 0
-    texts = f"{target.candidates.form} {target.fingerprint}"
+    own = {name: one[ground.there] for name, one in scores.items()}
+    whole, there = of_some(whole, ground.there), blake2b(ground.there.tobytes()).hexdigest()
+    texts = f"{target.candidates.form} {target.fingerprint} {there}"
     for turn in range(spec.evaluation.redraws):
-        split = redrawn(subject.candidates.split, generator(spec.seed, "redraw", turn))
-        drawn = dict(scores)
+        split = redrawn(ground.split, generator(spec.seed, "redraw", turn))
+        drawn = dict(own)
         for attack in (one for one in target.attacks if one.learned):
             given = options.of_attack(attack, spec)
             key = (attack.key, turn, texts)
@@ -49,6 +54,7 @@ def redraws(
         told = [
             one.family
             for one in target.attacks
+            if one.family == "blind" or one.name in ground.carrying
             if _telling(one, drawn[one.name], split, spec, target.attacks)
         ]
         withheld += "blind" in told

@@ -4,9 +4,9 @@ Nothing here holds a record's text or its score; those are in the run's ``privat
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -17,7 +17,8 @@ from nonmember.evaluation.roc import Curve, TprAtFpr
 from nonmember.evaluation.sets import DatasetInference
 from nonmember.types import Access
 
-SCHEMA = 2
+SCHEMA = 3
+Role = Literal["raw", "rewritten", "kept", "dropped"]
 
 
 @dataclass(frozen=True)
@@ -111,6 +112,64 @@ class PersonsResult:
 
 
 @dataclass(frozen=True)
+class DefenseResult:
+    """What a defense did to the training of a target.
+
+    ``roles`` counts the training records by what became of them, see ``RoleResult``.
+    ``rejected`` counts, by gate, the records whose last rewrite failed it; a record can fail
+    several. ``sent_to`` is where texts went and how many, None if they stayed here.
+    ``spent`` is what a privacy accountant says, where the training was differentially private.
+    """
+
+    name: str
+    stage: str
+    options: Mapping[str, Any]
+    roles: Mapping[str, int]
+    rewriter: str | None = None
+    attempts: int = 0
+    rejected: Mapping[str, int] = field(default_factory=dict)
+    sent_to: tuple[str, int] | None = None
+    tokens_read: int = 0
+    tokens_written: int = 0
+    seconds: float = 0.0
+    spent: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class RoleResult:
+    """One attack on the members of one role, against all non-members.
+
+    The role says what of a record was trained on: ``raw``, the record itself; ``rewritten``,
+    only a rewrite of it; ``kept``, the record itself because no rewrite of it was good enough;
+    ``dropped``, nothing. ``simultaneous`` covers all attacks of the target at once.
+    """
+
+    role: Role
+    attack: str
+    members: int
+    auc: Interval
+    simultaneous: Interval
+    tpr: tuple[TprAtFpr, ...]
+
+
+@dataclass(frozen=True)
+class Utility:
+    """What a model is worth on the non-members, texts of the same kind that it never saw.
+
+    ``loss`` is the mean over records of nats per token, ``accuracy`` of the share of tokens
+    that were the likeliest. Changes are paired, record by record, with the target ``against``,
+    which was trained alike without a defense; positive where this model's value is larger.
+    """
+
+    records: int
+    loss: Interval
+    accuracy: Interval
+    against: str | None = None
+    loss_change: Interval | None = None
+    accuracy_change: Interval | None = None
+
+
+@dataclass(frozen=True)
 class TargetResult:
     """One audited model."""
 
@@ -130,6 +189,9 @@ class TargetResult:
     exposed: tuple[Exposed, ...] = ()
     findings: tuple[Finding, ...] = ()
     training: Mapping[str, Any] | None = None
+    defenses: tuple[DefenseResult, ...] = ()
+    roles: tuple[RoleResult, ...] = ()
+    utility: Utility | None = None
 
 
 @dataclass(frozen=True)

@@ -18,9 +18,9 @@ import pyarrow.parquet as pq
 
 from nonmember.audit import describe, engine, judge, records
 from nonmember.audit.engine import Watch
-from nonmember.audit.jobs import Job
+from nonmember.audit.jobs import Job, Plan
 from nonmember.audit.placebo import BlindScores
-from nonmember.audit.plan import Plan, plan
+from nonmember.audit.plan import plan
 from nonmember.audit.records import Results
 from nonmember.audit.spec import Spec, parse
 from nonmember.audit.subject import Subject, inspect
@@ -126,7 +126,7 @@ def claim(output: Path, spec: Spec) -> None:
     """Make ``output`` this spec's folder."""
     output.mkdir(parents=True, exist_ok=True)
     (output / "private").mkdir(mode=0o700, exist_ok=True)
-    _write(output / SPEC, json.dumps(spec.model_dump(mode="json"), indent=1).encode())
+    _write(output / SPEC, json.dumps(spec.model_dump(mode="json"), indent=1).encode(), 0o600)
 
 
 def conclude(subject: Subject, todo: Plan, store: Store, output: Path, watch: Watch) -> Results:
@@ -176,8 +176,10 @@ def _write_private(path: Path, subject: Subject, scores: Mapping[str, np.ndarray
     part.replace(path)
 
 
-def _write(path: Path, content: bytes) -> None:
+def _write(path: Path, content: bytes, mode: int = 0o644) -> None:
     part = path.with_name(path.name + ".part")
+    part.unlink(missing_ok=True)
+    part.touch(mode)
     part.write_bytes(content)
     part.replace(path)
 

@@ -1,6 +1,7 @@
 """From signals to scores. Only here do attacks and signals meet."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 from nonmember.attacks.registry import Attack
 from nonmember.audit import options
 from nonmember.audit.answers import Answers
+from nonmember.audit.choosing import within
 from nonmember.audit.spec import Spec
 from nonmember.audit.threat import featured
 from nonmember.data.split import Split
@@ -23,19 +25,23 @@ Whole = Callable[[str], Any]
 """The signal of that name for all candidates, in their order."""
 
 
-def scores(answers: Answers, split: Split, spec: Spec) -> dict[str, Scores]:
+def scores(answers: Answers, split: Split, there: np.ndarray, spec: Spec) -> dict[str, Scores]:
     """One score per candidate and attack, by the attack's name.
 
     Attacks that look at a record at a time do so a shard at a time; then those that compare
-    records, of which none scores a record that it was told about.
+    records, of which none scores a record that it was told about. They are told of those
+    ``there`` (n,), and score only these: much of a copy that was dropped may have been trained
+    on in another record, so it is known of neither side.
     """
     attacks = answers.target.attacks
     found = _streamed([one for one in attacks if one.rowwise], answers, spec)
-    whole = with_features(answers, found, spec)
+    whole, some = of_some(with_features(answers, found, spec), there), within(split, there)
     for attack in attacks:
         if not attack.rowwise:
             given = options.of_attack(attack, spec)
-            found[attack.name] = cross_fitted(attack, whole, split, given, seed=spec.seed)
+            fitted = cross_fitted(attack, whole, some, given, seed=spec.seed)
+            found[attack.name] = np.full(len(there), np.nan)
+            found[attack.name][there] = fitted
     return {attack.name: found[attack.name] for attack in attacks}
 
 
@@ -59,6 +65,17 @@ def with_features(answers: Answers, found: Mapping[str, Scores], spec: Spec) -> 
     return whole
 
 
+def of_some(whole: Whole, there: np.ndarray) -> Whole:
+    """The same signals, of those ``there`` alone; each is put together once."""
+    places = np.flatnonzero(there)
+    return whole if there.all() else cache(lambda name: _taken(whole(name), places))
+
+
+def _taken(values: Any, places: np.ndarray) -> Any:
+    """Rows of an array or of texts."""
+    return values[places] if isinstance(values, np.ndarray) else values.take(places)
+
+
 def _checked(attack: Attack, own: np.ndarray, candidates: int) -> Scores:
     """The contract of an attack, held against one that may be a user's."""
     found = np.asarray(own, dtype=float)
@@ -72,11 +89,11 @@ def _checked(attack: Attack, own: np.ndarray, candidates: int) -> Scores:
 
 def widening(attack: Attack, split: Split) -> float:
     """How much wider the attack's intervals are for having been cross-fitted; else 1."""
-    return cross_fitting_spread(_folds(split)) if attack.learned else 1.0
+    return cross_fitting_spread(max(2, _folds(split))) if attack.learned else 1.0
 
 
 def _folds(split: Split) -> int:
-    """Five, or fewer where a side has fewer groups (``subject`` sees to two at least)."""
+    """Five, or fewer where a side has fewer groups."""
     sides = (split.group[split.member], split.group[~split.member])
     return min(FOLDS, *(len(np.unique(side)) for side in sides))
 
@@ -86,12 +103,13 @@ def cross_fitted(
 ) -> Scores:
     """Each fold scored by the attack told of the others; ranks within folds, 0 to 1.
 
-    Ranks, because the scores of separately fitted attacks have no common scale.
+    Ranks, because the scores of separately fitted attacks have no common scale. None has a
+    score where a side has fewer than two groups, as a defense that drops records may leave it.
     """
-    splitter = StratifiedGroupKFold(
-        _folds(split), shuffle=True, random_state=derive(seed, "folds") % 2**32
-    )
-    out = np.full(len(split.member), np.nan)
+    out, folds = np.full(len(split.member), np.nan), _folds(split)
+    if folds < 2:
+        return out
+    splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=derive(seed, "folds") % 2**32)
     for known, held in splitter.split(split.member, split.member, split.group):
         parts = [_part(need, whole, split, known, held) for need in attack.needs]
         found = _checked(attack, attack.score(*parts, **given), len(held))
@@ -109,5 +127,4 @@ def _part(need: str, whole: Whole, split: Split, known: np.ndarray, held: np.nda
         rows = known
     if need.startswith("pop_"):
         rows = known[~split.member[known]]
-    values = whole(need.removeprefix("known_").removeprefix("pop_"))
-    return values[rows] if isinstance(values, np.ndarray) else values.take(rows)
+    return _taken(whole(need.removeprefix("known_").removeprefix("pop_")), rows)

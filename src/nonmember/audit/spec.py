@@ -4,7 +4,7 @@ import dataclasses
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -21,13 +21,16 @@ from nonmember.training.recipe import Recipe
 from nonmember.types import Access
 
 Rate = Annotated[float, Field(gt=0, lt=1)]
+Asked = TypeVar("Asked", bound=BaseModel)
 
 
-class _Part(BaseModel):
+class Part(BaseModel):
+    """A part of what a user asks: unknown keys are errors, and nothing changes later."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Take(_Part):
+class Take(Part):
     """How many records of a pool go where; ``control`` ones are on neither side."""
 
     members: PositiveInt
@@ -35,7 +38,7 @@ class Take(_Part):
     control: Annotated[int, Field(ge=0)] = 0
 
 
-class Data(_Part):
+class Data(Part):
     """Two files of records, or a pool (a file or an embedded corpus) to draw both sides from.
 
     ``known`` records of each side are the attacker's own and leave the evaluation. ``corpus``
@@ -77,7 +80,7 @@ def _recipe(value: Any) -> Any:
 CheckedRecipe = Annotated[Recipe, BeforeValidator(_recipe)]
 
 
-class Endpoint(_Part):
+class Endpoint(Part):
     """How a model is asked over HTTP: its name there, and a folder with its tokenizer.
 
     At most ``at_once`` requests wait at a time and ``per_second`` are begun. Texts go over
@@ -91,10 +94,45 @@ class Endpoint(_Part):
     insecure: bool = False
 
 
-class Target(_Part):
+class Rewriting(Part):
+    """Who rewrites records, what a rewrite must hold to, and what becomes of a rejected one.
+
+    ``options`` are the rewriter's, ``limits`` the gates'. After ``attempts`` a record without
+    a good rewrite is dropped, or kept as it is and counted. With several ``views`` each epoch
+    has the next one of as many rewrites.
+    """
+
+    name: str = "synonyms"
+    options: dict[str, Any] = {}
+    limits: dict[str, Any] = {}
+    attempts: PositiveInt = 4
+    on_reject: Literal["drop", "keep_raw"] = "drop"
+    views: PositiveInt = 1
+
+
+class Defense(Part):
+    """A defense of the training by name, with its options.
+
+    One that goes by how exposed records are, such as ``soft``, learns that by a ``selector``
+    from a warm-up: the state of the undefended run after ``warmup_epochs``, or the base for
+    none. Training then starts again from the base, or goes on from there.
+    """
+
+    name: str
+    options: dict[str, Any] = {}
+    selector: str = "lowest_loss"
+    warmup_epochs: Annotated[int, Field(ge=0)] = 1
+    after_warmup: Literal["restart", "continue"] = "restart"
+    reselect: Literal["once", "each_epoch"] = "once"
+    rewriter: Rewriting = Rewriting()
+
+
+class Target(Part):
     """A model to audit: one that is there (``model``), or one fine-tuned here from ``base``.
 
-    A ``model`` may be the address of an OpenAI-compatible ``endpoint``.
+    A ``model`` may be the address of an OpenAI-compatible ``endpoint``. ``defenses`` protect
+    the training of one that is fine-tuned here; ``ledger`` is what `nonmember protect` left
+    in private of one that was trained elsewhere on what it wrote.
     """
 
     model: str | None = None
@@ -102,11 +140,17 @@ class Target(_Part):
     endpoint: Endpoint | None = None
     trained_on: Literal["members", "control"] | None = None
     recipe: CheckedRecipe = Recipe()
+    defenses: tuple[Defense, ...] = ()
+    ledger: str | None = None
 
     @model_validator(mode="after")
     def _one_way(self) -> "Target":
         if (self.model is None) == (self.trained_on is None):
             raise ValueError("give model, or trained_on and base")
+        if self.defenses and self.model is not None:
+            raise ValueError("defenses protect what is trained here; give trained_on, not model")
+        if self.ledger is not None and self.model is None:
+            raise ValueError("ledger is of a model trained elsewhere; give model, or no ledger")
         if self.trained_on is not None and self.base is None:
             raise ValueError("trained_on needs base, the model that is fine-tuned")
         remote = self.model is not None and self.model.startswith(("http://", "https://"))
@@ -118,7 +162,7 @@ class Target(_Part):
         return self
 
 
-class Attacks(_Part):
+class Attacks(Part):
     """Which attacks run (all that can, by default), and their options by name.
 
     None may need more than ``access``. Where ``run`` names none, those are left out that put
@@ -131,7 +175,7 @@ class Attacks(_Part):
     options: dict[str, dict[str, Any]] = {}
 
 
-class SelfPrompted(_Part):
+class SelfPrompted(Part):
     """A reference tuned on what the target writes: ``texts`` of them, each begun by a prompt."""
 
     texts: PositiveInt = 200
@@ -139,14 +183,14 @@ class SelfPrompted(_Part):
     recipe: CheckedRecipe = Recipe(method="lora", learning_rate=3e-4)
 
 
-class Signals(_Part):
+class Signals(Part):
     """How models are asked: extractors' options by name, and the self-prompted reference."""
 
     options: dict[str, dict[str, Any]] = {}
     self_prompted: SelfPrompted = SelfPrompted()
 
 
-class Evaluation(_Part):
+class Evaluation(Part):
     """What is estimated: true-positive rates at ``fpr``, intervals at ``level``."""
 
     fpr: tuple[Rate, ...] = (0.01,)
@@ -155,20 +199,20 @@ class Evaluation(_Part):
     redraws: Annotated[int, Field(ge=0)] = 20
 
 
-class Compute(_Part):
+class Compute(Part):
     """Where models run."""
 
     device: str = "auto"
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
 
 
-class Report(_Part):
+class Report(Part):
     """What the page shows. Records' texts stay off it unless ``show_text``."""
 
     show_text: bool = False
 
 
-class Spec(_Part):
+class Spec(Part):
     """An audit. Relative paths are as seen from the working folder."""
 
     title: str = "Membership audit"
@@ -191,18 +235,31 @@ class Spec(_Part):
         return self
 
 
+PARTS: dict[str, Any] = {"targets": Target, "defenses": Defense, "rewriter": Rewriting}
+"""Parts whose field's type is more than the part alone."""
+
+
 def parse(values: Mapping[str, Any], where: str) -> Spec:
     """Check the values of a spec.
 
     Raises:
         SpecError: naming ``where``, the key, and what is wrong with it.
     """
+    return checked(Spec, values, where)
+
+
+def checked(model: type[Asked], values: Mapping[str, Any], where: str) -> Asked:
+    """Check the values of what a user asks.
+
+    Raises:
+        SpecError: naming ``where``, the key, and what is wrong with it.
+    """
     try:
-        return Spec.model_validate(values)
+        return model.model_validate(values)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
-        raise SpecError(f"{where}: {place or 'spec'}: {_reason(first, place)}") from None
+        raise SpecError(f"{where}: {place or 'spec'}: {_reason(first, place, model)}") from None
 
 
 def read(path: Path) -> Spec:
@@ -219,14 +276,13 @@ def read(path: Path) -> Spec:
         raise SpecError(f"{path}: not readable as TOML ({error}); mend it there") from None
 
 
-def _reason(error: Any, place: str) -> str:
+def _reason(error: Any, place: str, root: type[BaseModel]) -> str:
     if error["type"] != "extra_forbidden":
         return f"{error['msg'].removeprefix('Value error, ')} (got {str(error['input'])[:60]!r})"
-    model: type[BaseModel] = Spec
+    model = root
     for part in place.split(".")[:-1]:
         inner = model.model_fields[part].annotation if part in model.model_fields else None
-        if part == "targets" or inner is None:
-            inner = Target
+        inner = PARTS.get(part, inner)
         if isinstance(inner, type) and issubclass(inner, BaseModel):
             model = inner
     return unknown("key", place.rsplit(".", 1)[-1], model.model_fields)

@@ -1,44 +1,36 @@
 """What an audit is about: data read, models found, everything checked, nothing computed."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Int
 
 from nonmember.attacks.registry import Attack
+from nonmember.audit import ledger as ledgers
 from nonmember.audit import sources, threat
-from nonmember.audit.candidates import Candidates, read_candidates
+from nonmember.audit.candidates import Candidates, in_order, read_candidates
+from nonmember.audit.ledger import Ledger
+from nonmember.audit.met import Met, findings_of, met, refuse_silence
+from nonmember.audit.protection import Protection, defended, protection
 from nonmember.audit.sources import Served
 from nonmember.audit.spec import Data, Spec
 from nonmember.audit.spec import Target as TargetSpec
 from nonmember.audit.threat import Means
 from nonmember.data import texts
 from nonmember.data.records import Records
-from nonmember.data.split import Split
-from nonmember.errors import DataError, ModelError
+from nonmember.errors import DataError, ModelError, SpecError
 from nonmember.evaluation import checks
 from nonmember.evaluation.checks import Finding
 from nonmember.models import causal
 from nonmember.models.causal import Placement
 from nonmember.models.source import Source
-from nonmember.models.text import Encoded, Encodings, Form, encode, fingerprint, lossy
+from nonmember.models.text import Encoded, Encodings, Form, encode, fingerprint
+from nonmember.rewriting.registry import made
 from nonmember.signals import conditioned
+from nonmember.training import dpsgd
 from nonmember.training.recipe import Recipe
-
-FEWEST_TOKENS = 8
-
-
-@dataclass(frozen=True)
-class Met:
-    """The n candidates as a model meets them: tokens, and how many of them are scored."""
-
-    tokens: Int[np.ndarray, "n"]
-    scored: Int[np.ndarray, "n"]
-    truncated: Bool[np.ndarray, "n"]
-    lossy: Bool[np.ndarray, "n"]
 
 
 @dataclass(frozen=True)
@@ -47,6 +39,8 @@ class Target:
 
     ``source`` is None where the model is still to be fine-tuned from ``base``. ``fingerprint``
     is the tokenizer's. ``shots`` and ``member_shots`` are the records that the attacker knows.
+    ``protection`` is what is done to ``training`` first; ``ledger`` says what was done to the
+    records of a model that was trained elsewhere.
     """
 
     name: str
@@ -62,6 +56,13 @@ class Target:
     attacks: tuple[Attack, ...]
     left_out: Mapping[str, str]
     findings: tuple[Finding, ...]
+    protection: Protection | None = None
+    ledger: Ledger | None = None
+
+    @property
+    def rewriter(self) -> Mapping[str, Any]:
+        """Who rewrote training records: the ``rewriter`` by name and ``how`` it was set."""
+        return _rewriter(self.protection, self.ledger)
 
     @property
     def prompts_per_text(self) -> int:
@@ -90,60 +91,126 @@ def inspect(spec: Spec) -> Subject:
     """
     threat.check(spec)
     where = causal.placement(spec.compute.device, spec.compute.precision)
-    found = {name: sources.find(name, target) for name, target in spec.targets.items()}
+    given = {name: _given(name, target, spec.seed) for name, target in spec.targets.items()}
     candidates = read_candidates(spec.data, seed=spec.seed)
     corpus = texts.read(Path(spec.data.corpus).expanduser()) if spec.data.corpus else None
-    targets = tuple(
-        _target(spec, name, found[name], candidates) for name, target in spec.targets.items()
-    )
+    targets = tuple(_target(spec, name, found, candidates) for name, found in given.items())
     return Subject(spec, candidates, corpus, targets, where, _findings(spec, candidates))
 
 
-def _target(
-    spec: Spec,
-    name: str,
-    models: tuple[Source | Served | None, Source | None],
-    candidates: Candidates,
-) -> Target:
-    source, base = models
-    asked = source or base
-    assert asked is not None
+@dataclass(frozen=True)
+class _Given:
+    """What is known of a target before any record is read."""
+
+    source: Source | Served | None
+    base: Source | None
+    recipe: Recipe
+    protection: Protection | None
+    ledger: Ledger | None
+
+    @property
+    def models(self) -> list[Source | Served]:
+        """The target and its base, as far as they are there."""
+        return [one for one in (self.source, self.base) if one is not None]
+
+
+def _rewriter(guard: Protection | None, ledger: Ledger | None) -> Mapping[str, Any]:
+    """Who rewrote training records, and how it was set; nothing where nobody did."""
+    if guard is not None and guard.rewriting is not None and not guard.idle:
+        by = guard.rewriting
+        return {"rewriter": by.rewriter.name, "how": dict(by.options)}
+    about = ledger.about if ledger is not None else {}
+    return {name: about[name] for name in ("rewriter", "how") if about.get("rewriter")}
+
+
+def _given(name: str, target: TargetSpec, seed: int) -> _Given:
+    """Its models, defenses and ledger, found and checked.
+
+    Raises:
+        DataError, SpecError, ModelError: naming the target, and what is wrong with it.
+    """
+    try:
+        recipe = defended(target.recipe, target.defenses)
+        guard = protection(target.defenses, recipe, seed)
+    except (SpecError, ModelError) as error:
+        raise type(error)(f"targets.{name}: {error}") from None
+    ledger = ledgers.read(Path(target.ledger).expanduser()) if target.ledger else None
+    return _Given(*sources.find(name, target), recipe, guard, ledger)
+
+
+def _target(spec: Spec, name: str, given: _Given, candidates: Candidates) -> Target:
+    asked, form = given.models[0], _form(spec.data, given.models)
     tokenizer = asked.tokenizer if isinstance(asked, Served) else causal.load_tokenizer(asked)
-    form = _form(spec.data, [model for model in models if model is not None])
     encoded = Encodings(tokenizer, candidates.records, form)
-    met = _met(encoded, [model for model in models if isinstance(model, Source)])
-    _refuse_silence(name, met, candidates.split)
-    if source is not None and base is not None:
-        sources.compare_tokenizers(source.name, base, encoded)
+    as_met = met(encoded, [model for model in given.models if isinstance(model, Source)])
+    refuse_silence(name, as_met, candidates.split)
+    _refuse_strange(name, given, candidates, encoded)
     known = (candidates.known_non_members, candidates.known_members)
     shots, member_shots = (encode(tokenizer, side, form) for side in known)
-    attacks, left_out = threat.chosen(spec, _means(models, tokenizer, shots, member_shots))
+    means = _means(given, tokenizer, shots, member_shots)
+    attacks, left_out = threat.chosen(spec, replace(means, **_rewrites(spec, name, given)))
+    training = Encodings(tokenizer, _training(spec, name, candidates), form)
+    _refuse_budget(name, given.recipe, len(training))
     return Target(
         name,
-        source,
-        base,
-        spec.targets[name].recipe,
-        Encodings(tokenizer, _training(spec.targets[name], candidates), form),
+        given.source,
+        given.base,
+        given.recipe,
+        training,
         encoded,
         fingerprint(tokenizer),
         shots,
         member_shots,
-        met,
+        as_met,
         attacks,
         left_out,
-        _as_met(met, candidates.records, form),
+        findings_of(as_met, candidates.records, form),
+        given.protection,
+        given.ledger,
     )
 
 
+def _refuse_budget(name: str, recipe: Recipe, records: int) -> None:
+    """A privacy budget that no noise can meet is refused before any work.
+
+    Raises:
+        SpecError: naming the target.
+    """
+    if recipe.epsilon is not None:
+        try:
+            dpsgd.noise_multiplier(records, recipe)
+        except SpecError as error:
+            raise SpecError(f"targets.{name}: {error}") from None
+
+
+def _refuse_strange(name: str, given: _Given, candidates: Candidates, encoded: Encodings) -> None:
+    """A base that cuts texts otherwise, or a ledger that does not know every member.
+
+    Raises:
+        ModelError, DataError: naming the base, or the target.
+    """
+    if given.source is not None and given.base is not None:
+        sources.compare_tokenizers(given.source.name, given.base, encoded)
+    if given.ledger is None:
+        return
+    known = given.ledger.of(candidates.records.digests[candidates.split.member]) != ""
+    if not known.all():
+        raise DataError(
+            f"targets.{name}.ledger: knows {int(known.sum())} of the {len(known)} members; give "
+            "the records as they were before `nonmember protect`, and that run's private folder"
+        )
+
+
 def _means(
-    models: tuple[Source | Served | None, Source | None],
+    given: _Given,
     tokenizer: Any,
     shots: Sequence[Encoded],
     member_shots: Sequence[Encoded],
 ) -> Means:
     """What the attacker has to go by."""
-    source, base = models
-    context = min((size for size in map(_context, models) if size is not None), default=None)
+    source, base = given.source, given.base
+    contexts = map(_context, given.models)
+    context = min((size for size in contexts if size is not None), default=None)
     sides = [side for side in (shots, member_shots) if any(one.scored.any() for one in side)]
     return Means(
         access=source.access if isinstance(source, Served) else "weights",
@@ -156,10 +223,25 @@ def _means(
     )
 
 
-def _context(model: Source | Served | None) -> int | None:
+def _rewrites(spec: Spec, name: str, given: _Given) -> dict[str, Any]:
+    """What an attacker knows of rewrites: whether there are any, and where theirs are made.
+
+    Raises:
+        SpecError, ModelError: a ledger's rewriter is not to be had here, naming the target.
+    """
+    by = _rewriter(given.protection, given.ledger)
+    if not by or "rewriter" in spec.signals.options.get("rewrites", {}):
+        return {"rewritten": bool(by)}
+    try:
+        return {"rewritten": True, "sends_to": made(by["rewriter"], by["how"] or {}).sends_to}
+    except (SpecError, ModelError) as error:
+        raise type(error)(
+            f"targets.{name}: {error}; or name another in signals.options.rewrites.rewriter"
+        ) from None
+
+
+def _context(model: Source | Served) -> int | None:
     """How many tokens a model can attend to, if it says."""
-    if model is None:
-        return None
     return model.context if isinstance(model, Served) else causal.context_length(model)
 
 
@@ -170,62 +252,17 @@ def _form(data: Data, models: Sequence[Source | Served]) -> Form:
     return Form(limit, data.packed, data.long)
 
 
-def _training(target: TargetSpec, candidates: Candidates) -> Records:
-    """The records that the target is to be trained on here; members that are known are members."""
-    if target.trained_on == "control":
-        return candidates.control
-    if target.trained_on is None:
+def _training(spec: Spec, name: str, candidates: Candidates) -> Records:
+    """The records that the target is to be trained on here; members that are known are members.
+
+    Where any target is defended all are trained in one order, so that the defense alone differs.
+    """
+    trained_on = spec.targets[name].trained_on
+    if trained_on is None:
         return Records.of([])
     inside = candidates.records.take(np.flatnonzero(candidates.split.member))
-    return inside + candidates.known_members
-
-
-def _met(encoded: Encodings, models: Sequence[Source]) -> Met:
-    """Lengths of all candidates, in one pass.
-
-    Raises:
-        ModelError: the tokenizer names a token that a model does not have.
-    """
-    sizes = {model.name: causal.vocabulary_size(model) for model in models}
-    rows = []
-    for place, one in enumerate(encoded):
-        highest = int(one.ids.max(initial=0))
-        small = next((name for name, size in sizes.items() if size and highest >= size), None)
-        if small is not None:
-            raise ModelError(
-                f"{small}: the tokenizer gives {encoded.records[place].id} a token {highest}, but "
-                f"this model knows only {sizes[small]}; put the tokenizer of this model into its "
-                "folder"
-            )
-        damaged = lossy(encoded.tokenizer, one)
-        rows.append((len(one.ids), int(one.scored.sum()), one.truncated, damaged))
-    tokens, scored, truncated, damage = np.array(rows, dtype=np.int64).T
-    return Met(tokens, scored, truncated.astype(bool), damage.astype(bool))
-
-
-def _refuse_silence(name: str, met: Met, split: Split) -> None:
-    """A side without a token to score leaves nothing to compare."""
-    for side, chosen in (("members", split.member), ("non-members", ~split.member)):
-        if not met.scored[chosen].any():
-            raise DataError(
-                f"targets.{name}: no record of the {side} has a token to score; give longer texts, "
-                "or chats in which the assistant speaks"
-            )
-
-
-def _as_met(met: Met, records: Records, form: Form) -> tuple[Finding, ...]:
-    """What the candidates' token sequences tell a reader to beware of."""
-    short, damaged = (
-        [record.id for record in records.take(np.flatnonzero(marks))]
-        for marks in (met.scored < FEWEST_TOKENS, met.lossy)
-    )
-    cut = int(met.truncated.sum())
-    found = (
-        checks.near_empty(short, FEWEST_TOKENS),
-        checks.truncated(cut, len(records), form.limit),
-        checks.lossy(damaged),
-    )
-    return tuple(finding for finding in found if finding is not None)
+    every = candidates.control if trained_on == "control" else inside + candidates.known_members
+    return in_order(every) if any(one.defenses for one in spec.targets.values()) else every
 
 
 def _findings(spec: Spec, candidates: Candidates) -> tuple[Finding, ...]:

@@ -12,6 +12,7 @@ from nonmember.models import embedding
 from nonmember.signals import altered as _altered  # noqa: F401  (these fill the catalogue)
 from nonmember.signals import conditioned as _conditioned  # noqa: F401
 from nonmember.signals import repeated as _repeated  # noqa: F401
+from nonmember.signals import rewritten as _rewritten  # noqa: F401
 from nonmember.signals import sampled as _sampled  # noqa: F401
 from nonmember.signals.catalogue import (
     SIGNALS,
@@ -26,6 +27,9 @@ from nonmember.signals.language import STATISTICS
 from nonmember.types import ACCESS, Access
 
 load_plugins()
+ADAPTIVE = {"rewritten", "semantic_neighbours", "kept_tokens", "mixture"}
+"""Attacks that are told what a defense has done; on an undefended model others see more."""
+
 FAMILIES: tuple[Family, ...] = ("language", "blind")
 
 
@@ -35,7 +39,8 @@ class Means:
 
     ``tunable`` says whether a reference can be tuned from the base, ``fitting`` whether any
     known record of each side fits before a text. ``gives`` are the only arrays that the target
-    answers; None: all of its access.
+    answers; None: all of its access. ``rewritten`` says whether the target was trained on
+    rewrites, and the attacker knows whose; ``sends_to`` where these are made, if not here.
     """
 
     access: Access
@@ -45,6 +50,8 @@ class Means:
     gives: frozenset[str] | None = None
     tunable: bool = True
     fitting: bool = True
+    rewritten: bool = False
+    sends_to: str | None = None
 
 
 def asked(spec: Spec) -> list[Attack]:
@@ -129,8 +136,12 @@ def _why_not(attack: Attack, able: Sequence[Attack], spec: Spec, means: Means) -
     needs = needs_of(attack, able, spec)
     if "features" in facts(attack.needs) and len(featured(able, spec)) < 2:
         return "it combines others, and fewer than two run"
-    over = _over_budget(needs, spec) if spec.attacks.run is None else None
-    return _lacking(needs, spec, means) or over
+    lacking = _lacking(needs, spec, means) or _uploading(needs, spec, means)
+    if lacking or spec.attacks.run is not None:
+        return lacking
+    if attack.name in ADAPTIVE and not means.rewritten:
+        return "it is for models trained on rewrites; name it with --attack"
+    return _over_budget(needs, spec)
 
 
 def _lacking(needs: Sequence[str], spec: Spec, means: Means) -> str | None:
@@ -165,6 +176,18 @@ def _lacking(needs: Sequence[str], spec: Spec, means: Means) -> str | None:
         f"it needs {mute}, which the endpoint does not answer": bool(mute),
     }
     return next((reason for reason, holds in reasons.items() if holds), None)
+
+
+def _uploading(needs: Sequence[str], spec: Spec, means: Means) -> str | None:
+    """A defender who had some records rewritten elsewhere has not said that all may go there."""
+    asking = {signal for _, signal in passes(needs)}
+    named = "rewriter" in spec.signals.options.get("rewrites", {})
+    if means.sends_to is None or named or "rewrites" not in asking:
+        return None
+    return (
+        f"it would send every record to {means.sends_to} to be rewritten; allow that by naming the "
+        "rewriter in signals.options.rewrites"
+    )
 
 
 def _unanswered(needs: Sequence[str], means: Means) -> set[str]:

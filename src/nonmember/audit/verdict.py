@@ -1,11 +1,15 @@
 """The sentence that sums up a target."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import TypeVar
 
 from nonmember.audit.figures import telling
-from nonmember.audit.records import AttackResult
+from nonmember.audit.records import AttackResult, RoleResult
 from nonmember.evaluation.intervals import Interval
 from nonmember.evaluation.roc import TprAtFpr
+
+Claim = AttackResult | RoleResult
+C = TypeVar("C", bound=Claim)
 
 
 def strongest(attacks: Sequence[AttackResult]) -> AttackResult:
@@ -22,18 +26,45 @@ def points_at_members(attack: AttackResult) -> bool:
     return _sureness(attack) > 0
 
 
+def surest(claims: Iterable[C]) -> C | None:
+    """The claim that is surest; it tells if any does.
+
+    If none tells other than the wrong way round, the surest of those that do that.
+    """
+    every = [*claims]
+    best = max(every, key=lambda one: (_sureness(one), one.simultaneous.low), default=None)
+    inverted = [one for one in every if one.simultaneous.high < 0.5]
+    if best is None or _sureness(best) > 0 or not inverted:
+        return best
+    return min(inverted, key=lambda one: one.simultaneous.high)
+
+
+def tells(claim: Claim) -> bool:
+    """Whether its simultaneous intervals exclude that the attack knows nothing."""
+    return telling(claim.simultaneous, claim.tpr)
+
+
 def verdict(
-    attacks: Sequence[AttackResult], best: AttackResult, detectable: float
+    attacks: Sequence[AttackResult], detectable: float, *, lost: int = 0
 ) -> tuple[bool | None, str]:
-    """Whether the model leaks (None: cannot be said), and the sentence that says so."""
+    """Whether the model leaks (None: cannot be said), and the sentence that says so.
+
+    Args:
+        attacks: those that may carry a verdict, and those that never see the model.
+        detectable: the smallest AUC that would have been seen.
+        lost: members that a defense dropped for being exposed.
+    """
     blind = [one for one in attacks if one.blind and one.auc.excludes(0.5)]
     if blind:
+        return None, _withheld(blind[0], lost)
+    if all(one.blind for one in attacks):
         return None, (
-            f"No verdict: {blind[0].name}, which never sees the model, already tells members from "
-            f"non-members (AUC {_spread(blind[0].auc)}); draw both sides from one pool and audit "
-            "again."
+            f"No verdict: {_lost(lost)}, and no attack that compares with a reference, which "
+            "could tell that choice from membership, gave a figure; run one, such as "
+            "reference_difference, with --base."
         )
-    found = [one for one in attacks if not one.blind and telling(one.simultaneous, one.tpr)]
+    best = strongest(attacks)
+    found = [one for one in attacks if not one.blind and tells(one)]
     tried = f"{len(attacks)} attacks"
     if not found:
         return False, (
@@ -43,6 +74,23 @@ def verdict(
             "a smaller one might not."
         )
     return True, f"This model reveals its training records: {_claim(best, found[0], tried)}."
+
+
+def _withheld(blind: AttackResult, lost: int) -> str:
+    told = (
+        f"No verdict: {blind.name}, which never sees the model, already tells members from "
+        f"non-members (AUC {_spread(blind.auc)})"
+    )
+    if lost:
+        return f"{told}, be it by how they were drawn or because {_lost(lost)}."
+    return f"{told}; draw both sides from one pool and audit again."
+
+
+def _lost(lost: int) -> str:
+    return (
+        f"{lost} members were dropped for being exposed and those left differ from the "
+        "non-members by that choice"
+    )
 
 
 def _claim(best: AttackResult, first: AttackResult, tried: str) -> str:
@@ -65,9 +113,9 @@ def _claim(best: AttackResult, first: AttackResult, tried: str) -> str:
     )
 
 
-def _sureness(attack: AttackResult) -> float:
-    tail = max((rate.simultaneous.low - rate.fpr for rate in attack.tpr), default=-1.0)
-    return max(attack.simultaneous.low - 0.5, tail)
+def _sureness(claim: Claim) -> float:
+    tail = max((rate.simultaneous.low - rate.fpr for rate in claim.tpr), default=-1.0)
+    return max(claim.simultaneous.low - 0.5, tail)
 
 
 def _spread(interval: Interval) -> str:

@@ -5,8 +5,9 @@ import mmap
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
+from pathlib import Path
 from typing import IO, NamedTuple, TypeAlias, overload
 
 import numpy as np
@@ -58,6 +59,27 @@ class Record:
         return "\n".join(message.content for message in self.content)
 
 
+def spoken(content: Content) -> tuple[str, ...]:
+    """What of a content is trained on: its text, its completion, or the assistant's turns."""
+    if isinstance(content, str):
+        return (content,)
+    if isinstance(content, Completion):
+        return (content.completion,)
+    return tuple(turn.content for turn in content if turn.role == "assistant")
+
+
+def respoken(content: Content, parts: Sequence[str]) -> Content:
+    """The content with ``parts`` in the place of what is ``spoken``, one for one."""
+    if isinstance(content, str):
+        return parts[0]
+    if isinstance(content, Completion):
+        return replace(content, completion=parts[0])
+    rest = iter(parts)
+    return tuple(
+        turn._replace(content=next(rest)) if turn.role == "assistant" else turn for turn in content
+    )
+
+
 @dataclass(frozen=True, eq=False)
 class Records(Sequence[Record]):
     """Records that are read from a file when they are asked for; 24 bytes of memory each.
@@ -84,6 +106,28 @@ class Records(Sequence[Record]):
             mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         with pa.ipc.open_file(pa.BufferReader(pa.py_buffer(mapped))) as stored:
             table = stored.read_all()
+        return cls(table, digests, np.arange(len(digests)))
+
+    def save(self, path: Path) -> None:
+        """Write the records to a file that ``load`` reads."""
+        with path.open("wb") as file:
+            _write(file, self)
+
+    @classmethod
+    def load(cls, path: Path) -> "Records":
+        """The records of a file that ``save`` wrote, read when they are asked for.
+
+        Raises:
+            DataError: it is missing or damaged.
+        """
+        try:
+            with pa.memory_map(str(path)) as stored, pa.ipc.open_file(stored) as file:
+                table = file.read_all()
+        except (OSError, pa.ArrowException) as error:
+            raise DataError(f"{path}: damaged or missing ({error}); make it anew") from None
+        kinds, contents = table["kind"].to_pylist(), table["content"].to_pylist()
+        marks = b"".join(map(_digest, kinds, contents))
+        digests = np.frombuffer(marks, dtype=np.uint8).reshape(-1, DIGEST_BYTES)
         return cls(table, digests, np.arange(len(digests)))
 
     @property
@@ -208,6 +252,11 @@ def _unpacked(kind: str, content: str) -> Content:
         return content
     parts = json.loads(content)
     return Completion(*parts) if kind == "completion" else tuple(Message(*part) for part in parts)
+
+
+def digest_of(content: Content) -> bytes:
+    """The digest that ``Records.digests`` has of a content."""
+    return _digest(*_packed(content))
 
 
 def _digest(kind: str, content: str) -> bytes:

@@ -83,7 +83,7 @@ def rows(path: Path, wanted: Wanted) -> Iterator[Row]:
     Raises:
         DataError: before or between rows, for whatever cannot be read.
     """
-    yield from _guarded(path, _read(path, wanted))
+    yield from guarded(path, _read(path, wanted))
 
 
 def parse(text: str, where: str, remedy: str) -> Any:
@@ -116,7 +116,8 @@ def _lacking(option: str, name: str, names: Collection[str]) -> str:
     return f"has the fields {', '.join(known)}; set `{option}` to the right one ({why})"
 
 
-def _guarded(path: Path, items: Iterable[T]) -> Iterator[T]:
+def guarded(path: Path, items: Iterable[T]) -> Iterator[T]:
+    """The items; whatever goes wrong while they are read is a DataError about ``path``."""
     try:
         yield from items
     except (FileNotFoundError, NotADirectoryError) as error:
@@ -147,7 +148,7 @@ def _reader(path: Path) -> Callable[[Path, Wanted], Iterator[Row]]:
 
 
 def _jsonl(path: Path, wanted: Wanted) -> Iterator[Row]:
-    for number, line in _lines(path):
+    for number, line in lines_of(path):
         if not line.strip():
             continue
         where = f"{path}:{number}"
@@ -157,8 +158,9 @@ def _jsonl(path: Path, wanted: Wanted) -> Iterator[Row]:
         yield wanted.row(number, wanted.among(values.keys(), where), values)
 
 
-def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    with _opened(path) as stream:
+def lines_of(path: Path) -> Iterator[tuple[int, str]]:
+    """The numbered lines of a UTF-8 file, compressed or not, as they are but for the BOM."""
+    with opened(path) as stream:
         for number, raw in enumerate(stream, 1):
             try:
                 yield number, raw.decode("utf-8-sig" if number == 1 else "utf-8")
@@ -168,7 +170,8 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
                 raise DataError(message) from error
 
 
-def _opened(path: Path) -> io.BufferedIOBase:
+def opened(path: Path) -> io.BufferedIOBase:
+    """The bytes of a file, decompressed as its name says."""
     match path.suffix.lower():
         case ".gz":
             return gzip.open(path, "rb")
@@ -195,10 +198,10 @@ def _csv(path: Path, wanted: Wanted) -> Iterator[Row]:
 
 
 def _csv_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
-    reader = csv.reader((line for _, line in _lines(path)), strict=True)
+    reader = csv.reader((line for _, line in lines_of(path)), strict=True)
     first = 1
     try:
-        while (values := _unlimited(reader)) is not None:
+        while (values := unlimited(reader)) is not None:
             if values:
                 yield first, values
             first = reader.line_num + 1
@@ -207,7 +210,8 @@ def _csv_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
         raise DataError(f"{path}:{first}: not CSV ({error}); {remedy}") from error
 
 
-def _unlimited(reader: Iterator[list[str]]) -> list[str] | None:
+def unlimited(reader: Iterator[list[str]]) -> list[str] | None:
+    """The next row of a CSV reader, however long its values; None after the last."""
     # Python's limit of 131,072 characters a value is the whole process's: it is lifted only
     # while a row is parsed.
     limit = csv.field_size_limit(LONGEST_CSV_VALUE)
@@ -233,8 +237,8 @@ def _saved_dataset(path: Path, wanted: Wanted) -> Iterator[Row]:
 
 
 def _saved_batches(folder: Path, wanted: Wanted) -> Named:
-    for file in _shards(folder):
-        yield from _guarded(file, _arrow_batches(file, wanted))
+    for file in shards(folder):
+        yield from guarded(file, _arrow_batches(file, wanted))
 
 
 def _arrow_batches(file: Path, wanted: Wanted) -> Named:
@@ -244,7 +248,8 @@ def _arrow_batches(file: Path, wanted: Wanted) -> Named:
             yield fields, batch
 
 
-def _shards(folder: Path) -> list[Path]:
+def shards(folder: Path) -> list[Path]:
+    """The files of a saved Dataset, in order."""
     if (folder / "dataset_dict.json").is_file():
         splits = sorted(state.parent.name for state in folder.glob("*/state.json"))
         raise DataError(

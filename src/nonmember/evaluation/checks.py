@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import ceil
+from math import ceil, log10
 from typing import Literal
 
 import numpy as np
@@ -12,6 +12,7 @@ from nonmember.evaluation.intervals import Interval, resolvable
 from nonmember.types import Scores
 
 Severity = Literal["error", "warning", "note"]
+RUN_ONE = "run one, such as reference_difference, with --base"
 MOST_TIED = 0.1  # share of records whose common score is still no finding
 
 
@@ -26,7 +27,8 @@ class Finding:
 
 
 def _figure(auc: Interval) -> str:
-    return f"AUC {auc.value:.3f}, {auc.level:.1%} interval {auc.low:.3f} to {auc.high:.3f}"
+    digits = max(1, ceil(-log10(1 - auc.level)) - 2)  # a level of 99.98 % is not one of 100 %
+    return f"AUC {auc.value:.3f}, {auc.level:.{digits}%} interval {auc.low:.3f} to {auc.high:.3f}"
 
 
 def blind_separation(name: str, auc: Interval) -> Finding | None:
@@ -200,4 +202,63 @@ def tied(name: str, scores: Scores) -> Finding | None:
         "note",
         f"{name} gives {largest} of {len(there)} records one and the same score, so it cannot "
         "rank them; a false-positive rate below their share may find nothing",
+    )
+
+
+def exposed(role: str, members: int, attack: str, auc: Interval) -> Finding:
+    """E117: members that a defense treated alike are still told from non-members."""
+    treated, remedy = {
+        "raw": ("were trained on as they are", "raise the ratio"),
+        "kept": ("were trained on as they are for want of a good rewrite", "drop them"),
+        "rewritten": (
+            "were trained on in other words",
+            "their rewrites keep too much: lower the limit on containment, or take another "
+            "rewriter",
+        ),
+    }[role]
+    if auc.high < 0.5:
+        remedy = "it ranks them below, which is a leak too, or a wrong assumption of the attack"
+    return Finding(
+        "E117",
+        "warning",
+        f"the {members} members that {treated} stay exposed: {attack} tells them from "
+        f"non-members ({_figure(auc)}); {remedy}",
+    )
+
+
+def kept_raw(members: int) -> Finding | None:
+    """E118: members that were to be rewritten and were not."""
+    if not members:
+        return None
+    return Finding(
+        "E118",
+        "warning",
+        f"{members} members have no rewrite that passes the gates and were trained on as they "
+        "are: they are unprotected; drop them, or try another rewriter",
+    )
+
+
+def left_differ(members: int, *, judged: bool) -> Finding | None:
+    """E119: members were dropped for being exposed; ``judged``: some attack looks past that."""
+    if not members:
+        return None
+    so = "so only attacks that compare with a reference are judged"
+    if not judged:
+        so = f"and no attack that compares with a reference gave a figure; {RUN_ONE}"
+    return Finding(
+        "E119",
+        "warning",
+        f"{members} members were dropped for being exposed; those left differ from the "
+        f"non-members by that choice, {so}",
+    )
+
+
+def roles_unjudged() -> Finding:
+    """E120: roles were given by exposure, and no attack looks past that choice."""
+    return Finding(
+        "E120",
+        "note",
+        "which members a defense left exposed is not said: it chose them by how exposed they "
+        "are, which alone can tell them from non-members, and no attack that compares with a "
+        f"reference gave a figure; {RUN_ONE}",
     )

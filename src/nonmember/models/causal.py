@@ -118,13 +118,13 @@ class CausalModel:
         most: Sequence[int],
         temperature: float,
         top_k: int,
-        seed: int,
+        seed: int | Sequence[int],
         watch: Watch | None = None,
     ) -> list[np.ndarray | None]:
         """Ids written after each prompt, at most so many and no more than its context holds.
 
         The token that ends a text is cut off; temperature 0 takes the likeliest each time.
-        None where the model answers no numbers.
+        None where the model answers no numbers. Prompts may have a seed each.
 
         Raises:
             ModelError: a prompt that is empty or as long as the context.

@@ -63,6 +63,24 @@ def render(tokenizer: Any, where: str, messages: tuple[Message, ...]) -> Rendere
     return Rendered(whole, tuple((len(before), len(after)) for before, after in answers), None)
 
 
+def opening(tokenizer: Any, where: str, question: str) -> str:
+    """A chat of one question up to where the assistant answers it.
+
+    Raises:
+        DataError: the chat template refuses a chat of one question.
+        ModelError: the tokenizer has no chat template, or one that writes today's date.
+    """
+    if not getattr(tokenizer, "chat_template", None):
+        raise ModelError(
+            f"{where}: its tokenizer has no chat template, so that it can be asked nothing; give "
+            "a model that was trained to follow instructions"
+        )
+    try:
+        return _prefix(tokenizer, (Message("user", question),), 1, prompt=True)
+    except Exception as error:
+        raise _refusal(where, error) from None
+
+
 def _refusal(where: str, error: Exception) -> DataError | ModelError:
     """The sentence for a template's error, whose own words may quote the chat."""
     if isinstance(error, TypeError) and str(error) == CALLED:

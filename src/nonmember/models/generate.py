@@ -45,7 +45,7 @@ def write(
     prompts: Sequence[np.ndarray],
     most: Sequence[int],
     *,
-    seed: int,
+    seed: int | Sequence[int],
     watch: Watch | None = None,
 ) -> list[np.ndarray | None]:
     """Ids written after each prompt, at most so many, up to and without a token that ends it.
@@ -54,8 +54,9 @@ def write(
     numbers on the way: part of it would pass for the whole.
 
     Tokens are drawn from the ``top_k`` likeliest at ``temperature`` (at 0: the likeliest) by
-    numbers that follow from the seed, the prompt and how often that prompt came before: a
-    prompt in other company gets the same text, up to the rounding of logits.
+    numbers that follow from the seed, the prompt and how often that prompt came before with
+    that seed: a prompt in other company gets the same text, up to the rounding of logits. The
+    seed is one for all prompts, or one for each.
 
     Raises:
         ModelError: a prompt that is empty or as long as the context.
@@ -89,14 +90,17 @@ def _capped(context: int | None, lengths: Sequence[int], most: Sequence[int]) ->
     return [min(count, context - n) for count, n in zip(most, lengths, strict=True)]
 
 
-def _luck(prompts: Sequence[np.ndarray], most: Sequence[int], seed: int) -> list[np.ndarray]:
+def _luck(
+    prompts: Sequence[np.ndarray], most: Sequence[int], seed: int | Sequence[int]
+) -> list[np.ndarray]:
     """The uniform numbers that decide each token of each text."""
-    met: Counter[bytes] = Counter()
+    seeds = seed if isinstance(seed, Sequence) else [seed] * len(prompts)
+    met: Counter[tuple[int, bytes]] = Counter()
     found = []
-    for prompt, count in zip(prompts, most, strict=True):
+    for prompt, count, own in zip(prompts, most, seeds, strict=True):
         key = prompt.tobytes()
-        found.append(generator(seed, key.hex(), met[key]).random(count))
-        met[key] += 1
+        found.append(generator(own, key.hex(), met[own, key]).random(count))
+        met[own, key] += 1
     return found
 
 

@@ -8,7 +8,7 @@ from typing import Any, Literal, overload
 import numpy as np
 from jaxtyping import Bool, Int
 
-from nonmember.data.records import Completion, Content, Record
+from nonmember.data.records import Completion, Content, Record, respoken, spoken
 from nonmember.data.texts import normalised
 from nonmember.errors import ModelError, SpecError
 from nonmember.models import chats
@@ -117,7 +117,12 @@ def reworded(tokenizer: Any, one: Encoded, change: Callable[[str], str]) -> Enco
     habits = _habits(tokenizer, one.form)
     if one.truncated:  # what was cut off did not end in an EOS
         habits = replace(habits, ending="")
-    draft = _draft(tokenizer, habits, "a reworded chat", _changed(one.content, change))
+    draft = _draft(
+        tokenizer,
+        habits,
+        "a reworded chat",
+        respoken(one.content, [change(part) for part in spoken(one.content)]),
+    )
     (found,) = _finished(tokenizer, [draft], one.form)
     return replace(found, truncated=found.truncated or one.truncated)
 
@@ -286,14 +291,3 @@ def _used(content: Content, text: str) -> Content:
     if isinstance(content, str):
         return text
     return replace(content, completion=text) if isinstance(content, Completion) else content
-
-
-def _changed(content: Content, change: Callable[[str], str]) -> Content:
-    if isinstance(content, str):
-        return change(content)
-    if isinstance(content, Completion):
-        return replace(content, completion=change(content.completion))
-    return tuple(
-        turn._replace(content=change(turn.content)) if turn.role == "assistant" else turn
-        for turn in content
-    )

@@ -12,8 +12,9 @@ from markupsafe import Markup
 from nonmember.audit.records import AttackResult, Results, TargetResult
 from nonmember.evaluation.checks import Finding
 from nonmember.evaluation.intervals import clopper_pearson
-from nonmember.evaluation.roc import TprAtFpr
-from nonmember.report import plots, words
+from nonmember.report import plots, roles, words
+from nonmember.report.study import study, tpr_at
+from nonmember.report.tradeoff import shown, tradeoff
 
 FILTERS = {
     "access": words.access,
@@ -23,11 +24,30 @@ FILTERS = {
     "excerpt": words.excerpt,
     "moment": words.moment,
     "p_value": words.p_value,
+    "counts": words.counts,
+    "duration": words.duration,
     "percent": words.percent,
     "plain": words.plain,
     "rate": words.rate,
+    "points": words.points,
+    "points_range": words.points_range,
     "rate_range": words.rate_range,
+    "sent": words.sent,
+    "settings": words.settings,
+    "signed": words.signed,
+    "signed_range": words.signed_range,
+    "size": words.size,
+    "size_range": words.size_range,
+    "sized": words.sized,
+    "spent": words.spent,
     "three_digits": words.three_digits,
+}
+GLOBALS = {
+    "adaptive": roles.ADAPTIVE,
+    "clopper_pearson": clopper_pearson,
+    "marks": {True: "leaks", False: "clean", None: "incomparable"},
+    "perplexity": words.perplexity,
+    "states": words.STATES,
 }
 
 
@@ -39,6 +59,7 @@ class Chapter:
     attacks: tuple[AttackResult, ...]
     strongest: AttackResult | None
     fprs: tuple[float, ...]
+    by_role: roles.Table | None
     drawings: Mapping[str, Markup]
 
 
@@ -52,12 +73,17 @@ def render(results: Results, texts: Mapping[str, str] | None = None) -> str:
     Returns:
         HTML in which every foreign string is escaped, cut where long, and made visible.
     """
+    beside = study(results)
+    placed = shown(beside.lines) if beside else []
     return (
         _environment()
-        .get_template("page.html.jinja")
+        .get_template("page.jinja")
         .render(
             results=results,
+            level=words.chosen_percent(results.level),
             texts=texts,
+            study=beside,
+            tradeoff=Markup(plots.svg(tradeoff(placed))) if len(placed) > 1 else None,
             chapters=[chapter(target) for target in results.targets],
             findings=_gathered(results),
             tested=_tested(results),
@@ -96,29 +122,25 @@ def chapter(target: TargetResult) -> Chapter:
     if strongest:
         drawings["histogram"] = plots.histogram(strongest)
     drawn = {name: Markup(plots.svg(spec)) for name, spec in drawings.items()}
-    return Chapter(target, attacks, strongest, tuple(fprs), drawn)
+    return Chapter(target, attacks, strongest, tuple(fprs), roles.table(target), drawn)
 
 
 def _environment() -> Environment:
     environment = Environment(
-        loader=PackageLoader("nonmember", "report"),
+        loader=PackageLoader("nonmember", "report/templates"),
         autoescape=True,
         undefined=StrictUndefined,
         finalize=_shown,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= FILTERS | {"serious": _serious, "tpr_at": _tpr_at}
-    environment.globals["clopper_pearson"] = clopper_pearson
+    environment.filters |= FILTERS | {"serious": _serious, "tpr_at": tpr_at}
+    environment.globals |= GLOBALS
     return environment
 
 
 def _shown(value: Any) -> Any:
     return words.visible(value) if type(value) is str else value
-
-
-def _tpr_at(attack: AttackResult, fpr: float | None) -> TprAtFpr | None:
-    return next((point for point in attack.tpr if point.fpr == fpr), None)
 
 
 def _serious(findings: tuple[Finding, ...]) -> list[Finding]:

@@ -2,10 +2,12 @@
 
 import json
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from math import exp
 from typing import Any
 
+from nonmember.audit.records import DefenseResult
 from nonmember.evaluation.intervals import Interval
 
 EXCERPT = 600
@@ -14,6 +16,8 @@ PERCENT = "\N{NO-BREAK SPACE}%"
 KEPT = frozenset("\n\t\N{ZERO WIDTH NON-JOINER}\N{ZERO WIDTH JOINER}")
 UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
+STATES = {True: "Leaks", False: "No leak found", None: "Not comparable"}
+LARGEST_LOSS = 700.0  # nats per token; e to a larger one is beyond floating point
 ACCESS_WORDS = {
     "text": "generated text",
     "label": "likeliest token",
@@ -40,6 +44,98 @@ def three_digits(value: float) -> str:
     """An AUC, or a loss in nats per token, as ``0.987``."""
     digits = f"{value:.3f}"
     return "0.000" if digits == "-0.000" else digits.replace("-", "\N{MINUS SIGN}")
+
+
+def perplexity(loss: Interval) -> Interval:
+    """The perplexity that a loss in nats per token means; ``e`` to it and to its ends."""
+    low, value, high = (exp(min(end, LARGEST_LOSS)) for end in (loss.low, loss.value, loss.high))
+    return Interval(low, value, high, loss.level)
+
+
+def size(value: float) -> str:
+    """A perplexity as ``9.53``: three significant digits, no power of ten below a million."""
+    return f"{value:,.0f}" if 1000 <= value < 1e6 else f"{value:.3g}"
+
+
+def size_range(interval: Interval) -> str:
+    """The ends of a perplexity's interval in a table: ``8.91–10.2``."""
+    return f"{size(interval.low)}–{size(interval.high)}"
+
+
+def sized(interval: Interval) -> str:
+    """A perplexity in a sentence: ``9.53 (8.91 to 10.2)``."""
+    low, value, high = map(size, (interval.low, interval.value, interval.high))
+    return f"{value} ({low} to {high})"
+
+
+def signed(value: float) -> str:
+    """A change, always with its sign: ``+0.012``."""
+    return _sign(f"{value:.3f}")
+
+
+def signed_range(interval: Interval) -> str:
+    """The ends of a change's interval: ``−0.003 to +0.021``."""
+    return f"{signed(interval.low)} to {signed(interval.high)}"
+
+
+def points(change: float) -> str:
+    """A change of a share in percentage points: ``−0.3``."""
+    return _sign(f"{100 * change:.1f}")
+
+
+def points_range(change: Interval) -> str:
+    """The ends of such a change's interval: ``−0.9 to +0.2``."""
+    return f"{points(change.low)} to {points(change.high)}"
+
+
+def _sign(digits: str) -> str:
+    """A decimal number with its sign, be it plus; a rounded nothing has none."""
+    if not float(digits):
+        return digits.removeprefix("-")
+    return f"+{digits}" if not digits.startswith("-") else digits.replace("-", "\N{MINUS SIGN}")
+
+
+def settings(options: Mapping[str, Any]) -> str:
+    """What was set, as ``epsilon 8, clip 0.1``; None and "" are for what was not."""
+    told = {name: plain(value) for name, value in options.items() if value is not None}
+    return ", ".join(f"{name} {value}" for name, value in told.items() if value)
+
+
+def defended(defenses: Sequence[DefenseResult]) -> str:
+    """How a target was defended, as ``soft, ratio 0.5, code rewriter``; ``none`` if it was not."""
+    return "; ".join(map(_defense, defenses)) or "none"
+
+
+def _defense(one: DefenseResult) -> str:
+    rewriter = f"{one.rewriter} rewriter" if one.rewriter else ""
+    return ", ".join(filter(None, (one.name, settings(one.options), rewriter)))
+
+
+def counts(each: Mapping[str, int]) -> str:
+    """Counts by name, as ``100 raw, 90 rewritten``; empty if there are none."""
+    return ", ".join(f"{count:,} {name}" for name, count in each.items())
+
+
+def sent(sent_to: Sequence[Any] | None) -> str:
+    """Where a rewriter's texts went and how many: ``120 texts to https://...``."""
+    if sent_to is None:
+        return "nothing left this machine"
+    place, count = sent_to
+    return f"{count:,} text{'s' if count != 1 else ''} to {place}"
+
+
+def spent(accountant: Mapping[str, Any]) -> str:
+    """What a privacy accountant says: ``epsilon 7.98 at delta 0.005``, then all else it says."""
+    told = dict(accountant)
+    budget = []
+    if {"epsilon", "delta"} <= set(told):
+        budget = [f"epsilon {plain(told.pop('epsilon'))} at delta {plain(told.pop('delta'))}"]
+    return ", ".join([*budget, *([settings(told)] if told else [])])
+
+
+def duration(seconds: float) -> str:
+    """A time in words."""
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
 
 
 def p_value(p: float) -> str:

@@ -22,8 +22,9 @@ F = TypeVar("F", bound=Callable[..., Mapping[str, np.ndarray]])
 Whose = Literal["target", "base", "self"]
 Of = Literal["candidates", "known", "population"]
 
-INPUTS = ("model", "encoded", "shots", "member_shots")
-"""What an audit can hand to an extractor: whom to ask, about what, and known records."""
+INPUTS = ("model", "encoded", "contents", "shots", "member_shots", "rewrites_cache")
+"""What an audit can hand to an extractor: whom to ask, about what (as the model meets it, and
+whole), known records, and the rewrites that were made before."""
 
 FACTS = (
     "texts",
@@ -31,6 +32,7 @@ FACTS = (
     "token_ids",
     "token_frequency",
     "token_embedding",
+    "token_kept",
     "features",
     "member",
 )
@@ -74,10 +76,14 @@ class Question:
         return tuple(self._named(need) for need in signature(DERIVED[self.name]).parameters)
 
     def _named(self, need: str) -> str:
-        """``need`` of the same records and model; what is known without asking is of no model."""
+        """``need`` of the same records and model.
+
+        What is known without asking is of no model, and what says of which it is stays so.
+        """
         records = next((p for p, of in RECORDS.items() if of == self.of), "")
         model = next((p for p, whose in MODELS.items() if whose == self.whose), "")
-        return records + ("" if need in FACTS else model) + need
+        settled = need in FACTS or need.startswith(tuple(MODELS))
+        return records + ("" if settled else model) + need
 
 
 SIGNALS: dict[str, Signal] = {}

@@ -21,6 +21,9 @@ import numpy as np
 
 from nonmember.errors import RunError
 
+REWRITES = "rewrites.sqlite"
+"""The file below a store's root that holds the rewrites that were made."""
+
 HOST = platform.node().replace("-", "_")
 
 

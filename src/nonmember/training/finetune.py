@@ -12,30 +12,35 @@ from nonmember.errors import ModelError
 from nonmember.models import causal
 from nonmember.models.source import Source
 from nonmember.models.text import Encoded, collate
-from nonmember.training.loop import fit
+from nonmember.training.exclude import freeze
+from nonmember.training.loop import Fitted, Material, Stretch, fit
 from nonmember.training.lora import add_adapter
 from nonmember.training.recipe import Recipe
+from nonmember.training.update import Loss
 
 
-def fine_tune(
+def fine_tune(  # noqa: PLR0913 - a run's settings, and where its state goes
     base: Source,
-    encoded: Sequence[Encoded],
+    material: Material,
     recipe: Recipe,
     where: causal.Placement,
     folder: Path,
     *,
     seed: int,
     scratch: Path | None = None,
+    stop: int | None = None,
+    hand_to: Path | None = None,
     watch: Callable[[int], None] | None = None,
-) -> tuple[float, ...]:
-    """Train on the scored tokens of ``encoded`` and save the model, or adapter, in ``folder``.
+) -> Fitted:
+    """Train on the scored tokens of ``material`` and save the model, or adapter, in ``folder``.
 
-    Returns:
-        The mean training loss of each epoch, nats per token.
+    ``seed``, ``scratch``, ``stop``, ``hand_to`` and ``watch`` as ``fit`` and ``Stretch`` have it.
 
     Raises:
         DataError: no record has a token to train on.
-        ModelError: ``base`` cannot be loaded, or is itself an adapter.
+        ModelError: ``base`` cannot be loaded, is itself an adapter, has no module that the
+            recipe excludes, or does not learn.
+        SpecError: the recipe's privacy budget cannot be met.
     """
     if base.base is not None:
         raise ModelError(
@@ -44,16 +49,25 @@ def fine_tune(
     network, tokenizer = _loaded(base, where)
     if recipe.method == "lora":
         network = add_adapter(network, base, recipe, seed=seed)
+    else:
+        freeze(network, recipe.exclude)
+    loss = token_loss(network, where.device)
+    stretch = Stretch(stop, scratch, hand_to)
+    fitted = fit(network, loss, material, recipe, seed=seed, stretch=stretch, watch=watch)
+    causal.save(network, tokenizer, folder)
+    return fitted
+
+
+def token_loss(network: Any, device: torch.device) -> Loss:
+    """The summed loss of the scored tokens of some records, in nats."""
 
     def loss(chosen: Sequence[Encoded]) -> tuple[Tensor, int]:
-        ids, scored = (torch.from_numpy(part).to(where.device) for part in collate(chosen))
+        ids, scored = (torch.from_numpy(part).to(device) for part in collate(chosen))
         marks, targets = scored[:, 1:], ids[:, 1:][scored[:, 1:]]
         logits = causal.output_logits(network, causal.hidden_states(network, ids)[:, :-1][marks])
         return cross_entropy(logits, targets, reduction="sum"), len(targets)
 
-    losses = fit(network, loss, encoded, recipe, seed=seed, scratch=scratch, watch=watch)
-    causal.save(network, tokenizer, folder)
-    return losses
+    return loss
 
 
 def _loaded(base: Source, where: causal.Placement) -> tuple[Any, Any]:

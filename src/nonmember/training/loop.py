@@ -1,233 +1,248 @@
-"""The one plain training loop: batches in a fixed order, float32 updates, resumable.
+"""The one plain training loop: batches in a fixed order, float32 updates, resumable."""
 
-A network in bfloat16 is computed in bfloat16 but updated through float32 copies of its
-weights: at usual learning rates most updates of a bfloat16 weight round to nothing.
-"""
-
-import json
-import os
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
-from torch import Tensor, nn
-from torch.linalg import vector_norm
+from torch import nn
 
-from nonmember.errors import DataError, ModelError
-from nonmember.models.text import Encoded, windows
-from nonmember.seeds import derive, generator
+from nonmember.errors import DataError, ModelError, SpecError
+from nonmember.models.text import Encoded
+from nonmember.seeds import derive
+from nonmember.training import dpsgd, early, order, seen, update
+from nonmember.training.order import Batch
 from nonmember.training.recipe import Recipe
+from nonmember.training.state import Progress, State, begin, checkpoint, end, remember, resume, step
+from nonmember.training.update import Backward, Loss
 
-Loss = Callable[[Sequence[Encoded]], tuple[Tensor, int]]
-"""Summed loss of some records, in nats, and the number of tokens it sums over."""
+Number = TypeVar("Number", int, float)
 
 
 @dataclass(frozen=True)
-class Batch:
-    """Positions of the records of one update, and the epoch it belongs to."""
+class Material:
+    """What is trained on: one entry for every epoch, or a single one used in all.
 
-    epoch: int
-    records: tuple[int, ...]
-
-
-def batches(records: int, recipe: Recipe, *, seed: int, done: int = 0) -> Iterator[Batch]:
-    """The updates of a run in order: each epoch visits each record once, shuffled anew.
-
-    ``done`` of them are left out.
+    Epochs may have different numbers of records.
     """
-    for step in range(done, updates(records, recipe)):
-        epoch, place = divmod(step, updates(records, recipe) // recipe.epochs)
-        if step == done or place == 0:
-            order = generator(seed, "order", epoch).permutation(records)
-        start = place * recipe.batch_size
-        yield Batch(epoch, tuple(order[start : start + recipe.batch_size].tolist()))
+
+    epochs: tuple[Sequence[Encoded], ...]
+
+    def of(self, epoch: int) -> Sequence[Encoded]:
+        """The records of an epoch."""
+        return self.epochs[epoch if len(self.epochs) > 1 else 0]
 
 
-def updates(records: int, recipe: Recipe) -> int:
-    """How many updates a run has."""
-    return recipe.epochs * -(-records // recipe.batch_size)
+@dataclass(frozen=True)
+class Stretch:
+    """Which part of a run is trained now, and where its state is left.
+
+    Args:
+        stop: end after so many epochs of the recipe's schedule; None: after all.
+        scratch: where the checkpoints of this run, and of no other, go; a run that finds one
+            there goes on from it, and ends with the numbers it would have had without the
+            interruption. A damaged one is passed over: the run starts anew.
+        hand_to: the scratch folder of the run that goes on from here: one with the same base,
+            recipe and seed, and the same material in the epochs that are done.
+        checkpoint_seconds: least time between two checkpoints.
+    """
+
+    stop: int | None = None
+    scratch: Path | None = None
+    hand_to: Path | None = None
+    checkpoint_seconds: float = 120.0
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What was trained, per epoch.
+
+    Args:
+        losses: mean training loss, nats per token. Under an ``epsilon`` it is not covered by
+            the guarantee.
+        tokens: how many tokens were trained on.
+        seen: ``digest_of`` what updates were made of, each record as often as it was.
+        held_back: positions in the material of the records that no update was made of: held
+            back for early stopping or, under an ``epsilon``, never drawn.
+        held_losses: mean loss of what was held back for early stopping, nats per token.
+        privacy: the guarantee, if there is one: epsilon, delta, noise_multiplier, sample_rate,
+            steps, clip.
+    """
+
+    losses: tuple[float, ...]
+    tokens: tuple[int, ...]
+    seen: tuple[str, ...]
+    held_back: tuple[int, ...] = ()
+    held_losses: tuple[float, ...] = ()
+    privacy: Mapping[str, float] | None = None
 
 
 def fit(
     network: nn.Module,
     loss: Loss,
-    encoded: Sequence[Encoded],
+    material: Material,
     recipe: Recipe,
     *,
     seed: int,
-    scratch: Path | None = None,
-    checkpoint_seconds: float = 120.0,
+    stretch: Stretch = Stretch(),
     watch: Callable[[int], None] | None = None,
-) -> tuple[float, ...]:
+) -> Fitted:
     """Fine-tune the trainable weights of ``network`` in place, leaving them float32.
 
     Args:
         network: what is trained; frozen weights stay as they are.
         loss: its loss on some records.
-        encoded: the training records; each is asked for when its turn comes, and one over the
+        material: the training records; each is asked for when its turn comes, and one over the
             limit of a forward pass is trained on in its ``windows``.
         recipe: the settings.
-        seed: of the order of records and of dropout.
-        scratch: where the checkpoints of this run, and of no other, go; a run that finds one
-            there goes on from it, and ends with the numbers it would have had without the
-            interruption. A damaged one is passed over: the run starts anew.
-        checkpoint_seconds: least time between two checkpoints.
+        seed: of the order of records, of dropout, of who is held back, of DP-SGD's draws and
+            noise: whoever knows it can take that noise off.
+        stretch: the part of the run, and its checkpoints.
         watch: told the records' tokens done after each update, and first of all those of a
             checkpoint.
 
-    Returns:
-        The mean training loss of each epoch, nats per token.
-
     Raises:
-        DataError: no record has a token to train on.
-        ModelError: the loss is no number any more.
+        DataError: an epoch without a token to train on, or whose records are not those of the
+            others where it matters.
+        ModelError: the loss is no number any more, a trainable weight got no gradient in the
+            whole run, or none has moved.
     """
-    if not any(one.scored.any() for one in encoded):
-        raise DataError("training: no record has a token to train on; give longer texts")
-    state = _begin(network, recipe)
-    progress = _resume(state, scratch, recipe.epochs)
+    sizes = _sizes(material, recipe, stretch.stop, seed)
+    state = begin(network, recipe)
+    progress = resume(state, stretch.scratch, recipe.epochs)
     if watch is not None and progress.done:
         watch(progress.tokens)
-    saved, last = time.monotonic(), updates(len(encoded), recipe)
+    saved = time.monotonic()
     network.train()
-    for batch in batches(len(encoded), recipe, seed=seed, done=progress.done):
-        chosen = [encoded[i] for i in batch.records]
-        with torch.random.fork_rng():
-            torch.manual_seed(derive(seed, "dropout", progress.done))
-            left = 1 - progress.done / last
-            progress.sums[batch.epoch] += _update(state, loss, chosen, recipe, left)
-        tokens = sum(len(one.ids) for one in chosen)
-        progress = replace(progress, done=progress.done + 1, tokens=progress.tokens + tokens)
-        if watch is not None:
-            watch(tokens)
-        if scratch is not None and time.monotonic() - saved >= checkpoint_seconds:
-            _checkpoint(state, scratch, progress)
-            saved = time.monotonic()
-    _end(state)
+    with _backward(network, loss, recipe, sizes[0], seed) as backward:
+        run = _Run(network, loss, backward, state, material, recipe, seed)
+        for batch in order.batches(sizes, recipe, seed=seed, done=progress.done):
+            if early.over(progress.held):
+                break
+            before, progress = progress.tokens, _updated(run, batch, progress)
+            if watch is not None:
+                watch(progress.tokens - before)
+            if stretch.scratch and time.monotonic() - saved >= stretch.checkpoint_seconds:
+                checkpoint(state, stretch.scratch, progress)
+                saved = time.monotonic()
+    if stretch.hand_to is not None:
+        checkpoint(state, stretch.hand_to, progress)
+    end(state)
     network.eval()
-    sums = progress.sums
-    return tuple((sums[:, 0] / np.maximum(sums[:, 1], 1)).tolist())
+    return _fitted(progress, sizes, recipe, seed)
 
 
-@dataclass(frozen=True)
-class _Progress:
-    """Updates and tokens done, and per epoch the summed loss and the tokens it sums over."""
-
-    done: int
-    tokens: int
-    sums: np.ndarray
-
-
-@dataclass(frozen=True)
-class _State:
-    """Trainable weights, their float32 masters (themselves where already so) and AdamW."""
-
-    parameters: list[nn.Parameter]
-    masters: list[Tensor]
-    optimiser: torch.optim.AdamW
-
-
-def _begin(network: nn.Module, recipe: Recipe) -> _State:
-    parameters = [p for p in network.parameters() if p.requires_grad]
-    masters: list[Tensor] = [
-        p if p.dtype == torch.float32 else p.detach().float().requires_grad_() for p in parameters
-    ]
-    optimiser = torch.optim.AdamW(
-        masters, lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
+def expected(material: Material, recipe: Recipe, *, seed: int, epochs: int) -> tuple[str, ...]:
+    """What ``Fitted.seen`` of so many epochs has to be, from the material and the seed alone."""
+    sizes = [len(material.of(epoch)) for epoch in range(epochs)]
+    marks = [[seen.mark_of(one) for one in records] for records in material.epochs[:epochs]]
+    return tuple(
+        seen.told(
+            sum(m * int(k) for m, k in zip(marks[min(e, len(marks) - 1)], often, strict=True))
+        )
+        for e, often in enumerate(order.times(sizes, recipe, seed=seed))
     )
-    return _State(parameters, masters, optimiser)
 
 
-def _update(
-    state: _State, loss: Loss, chosen: Sequence[Encoded], recipe: Recipe, left: float
-) -> np.ndarray:
-    """One step of AdamW on the mean loss per token; returns (summed loss, tokens)."""
-    pieces = [piece for one in chosen for piece in windows(one) if piece.scored.any()]
-    tokens = sum(int(piece.scored.sum()) for piece in pieces)
-    if not tokens:
-        return np.zeros(2)
-    total = 0.0
-    for start in range(0, len(pieces), recipe.micro_batch):
-        part, count = loss(pieces[start : start + recipe.micro_batch])
-        if count:
-            torch.autograd.backward(part / tokens)
-            total += float(part.detach())
-    if not np.isfinite(total):
-        raise ModelError(f"training: the loss became {total}; lower the learning rate")
-    for group in state.optimiser.param_groups:
-        group["lr"] = recipe.learning_rate * (left if recipe.schedule == "linear" else 1.0)
-    _step(state, recipe.clip)
-    return np.array([total, tokens])
+@dataclass(frozen=True)
+class _Run:
+    """What stays the same through all updates of a run."""
+
+    network: nn.Module
+    loss: Loss
+    backward: Backward
+    state: State
+    material: Material
+    recipe: Recipe
+    seed: int
 
 
-@torch.no_grad()
-def _step(state: _State, clip: float) -> None:
-    """Clip the gradients and step, a weight at a time: their float32 copies never coexist."""
-    gradients = [parameter.grad for parameter in state.parameters]
-    norms = [vector_norm(g, dtype=torch.float32) for g in gradients if g is not None]
-    scale = (clip / (vector_norm(torch.stack(norms)) + 1e-6)).clamp(max=1.0)
-    for parameter in state.parameters:
-        parameter.grad = None
-    for i, (parameter, master) in enumerate(zip(state.parameters, state.masters, strict=True)):
-        gradient, gradients[i] = gradients[i], None
-        if gradient is not None:
-            master.grad = gradient.float().mul_(scale)
-            state.optimiser.step()
-            master.grad = None
-            _publish(parameter, master)
+@contextmanager
+def _backward(
+    network: nn.Module, loss: Loss, recipe: Recipe, records: int, seed: int
+) -> Iterator[Backward]:
+    if recipe.epsilon is None:
+        yield lambda chosen, _: update.backward(loss, chosen, recipe.micro_batch)
+        return
+    with dpsgd.private(network, loss, recipe, records, seed=seed) as backward:
+        yield backward
 
 
-def _publish(parameter: nn.Parameter, master: Tensor) -> None:
-    """Round a master into the weight that computes."""
-    if master is not parameter:
-        parameter.copy_(master)
+def _updated(run: _Run, batch: Batch, progress: Progress) -> Progress:
+    """One update, and after the last one of an epoch a look at what is held back."""
+    records, recipe, e = run.material.of(batch.epoch), run.recipe, batch.epoch
+    chosen = [records[i] for i in batch.records]
+    with torch.random.fork_rng():
+        torch.manual_seed(derive(run.seed, "dropout", progress.done))
+        made = run.backward(chosen, progress.done)
+    if not np.isfinite(made.loss):
+        raise ModelError(f"training: the loss became {made.loss}; lower the learning rate")
+    rate = recipe.learning_rate * (batch.left if recipe.schedule == "linear" else 1.0)
+    step(run.state, rate, recipe.clip if recipe.epsilon is None else float("inf"))
+    progress = replace(
+        progress,
+        done=progress.done + 1,
+        tokens=progress.tokens + sum(len(one.ids) for one in chosen),
+        losses=_plus(progress.losses, e, made.loss),
+        scored=_plus(progress.scored, e, made.tokens),
+        seen=_plus(progress.seen, e, made.marks),
+    )
+    return _watched(run, progress, records) if batch.ends and recipe.hold_back else progress
 
 
-def _end(state: _State) -> None:
-    """Make the masters the weights, and give AdamW's memory back before anything is saved."""
-    for parameter, master in zip(state.parameters, state.masters, strict=True):
-        parameter.data = master.data
-    state.optimiser.state.clear()
+def _plus(row: tuple[Number, ...], place: int, more: Number) -> tuple[Number, ...]:
+    return tuple(value + more if at == place else value for at, value in enumerate(row))
 
 
-def _checkpoint(state: _State, scratch: Path, progress: _Progress) -> None:
-    tensors: dict[str, Tensor] = {}
-    for i, master in enumerate(state.masters):
-        tensors[f"weight.{i}"] = master.detach()
-        for name, value in state.optimiser.state[master].items():
-            tensors[f"{name}.{i}"] = value
-    facts = {"done": progress.done, "tokens": progress.tokens, "sums": progress.sums.tolist()}
-    about = {name: json.dumps(value) for name, value in facts.items()}
-    scratch.mkdir(parents=True, exist_ok=True)
-    part = scratch / f"checkpoint.{os.getpid()}"
-    save_file({k: v.clone() if v.dim() == 0 else v for k, v in tensors.items()}, part, about)
-    part.replace(scratch / "checkpoint.safetensors")
+def _watched(run: _Run, progress: Progress, records: Sequence[Encoded]) -> Progress:
+    """With the loss of what is held back; the weights are remembered if it is the lowest."""
+    places = order.held_back(len(records), run.recipe, seed=run.seed)
+    watched = [records[i] for i in places]
+    found = early.mean_loss(run.network, run.loss, watched, run.recipe.micro_batch)
+    progress = replace(progress, held=(*progress.held, found))
+    if not early.over(progress.held):
+        remember(run.state)
+    return progress
 
 
-@torch.no_grad()
-def _resume(state: _State, scratch: Path | None, epochs: int) -> _Progress:
-    """What is already done: nothing without a checkpoint."""
-    stored: Any = None
-    if scratch is not None:
-        with suppress(FileNotFoundError, SafetensorError):
-            stored = safe_open(scratch / "checkpoint.safetensors", "pt")
-    if stored is None:
-        return _Progress(0, 0, np.zeros((epochs, 2)))
-    names = set(stored.keys())
-    for i, (parameter, master) in enumerate(zip(state.parameters, state.masters, strict=True)):
-        master.copy_(stored.get_tensor(f"weight.{i}"))
-        _publish(parameter, master)
-        state.optimiser.state[master] = {
-            name: stored.get_tensor(f"{name}.{i}").to(master.device)
-            for name in ("step", "exp_avg", "exp_avg_sq")
-            if f"{name}.{i}" in names
-        }
-    about = {name: json.loads(value) for name, value in stored.metadata().items()}
-    return _Progress(about["done"], about["tokens"], np.array(about["sums"]))
+def _fitted(progress: Progress, sizes: Sequence[int], recipe: Recipe, seed: int) -> Fitted:
+    epochs = len(progress.held) or len(sizes)
+    pairs = zip(progress.losses[:epochs], progress.scored[:epochs], strict=True)
+    never: tuple[int, ...] = ()
+    if recipe.hold_back or recipe.epsilon is not None:
+        never = tuple(np.flatnonzero(sum(order.times(sizes, recipe, seed=seed)) == 0).tolist())
+    return Fitted(
+        losses=tuple(loss / max(1, tokens) for loss, tokens in pairs),
+        tokens=progress.scored[:epochs],
+        seen=tuple(seen.told(total) for total in progress.seen[:epochs]),
+        held_back=never,
+        held_losses=progress.held,
+        privacy=None if recipe.epsilon is None else dpsgd.spent(sizes[0], recipe, progress.done),
+    )
+
+
+def _sizes(material: Material, recipe: Recipe, stop: int | None, seed: int) -> list[int]:
+    """Records of each epoch that is trained."""
+    epochs = recipe.epochs if stop is None else stop
+    if not 1 <= epochs <= recipe.epochs:
+        raise SpecError(f"training: stop = {epochs}; give 1 to {recipe.epochs} epochs")
+    if len(material.epochs) != 1 and not epochs <= len(material.epochs) <= recipe.epochs:
+        raise DataError(
+            f"training: material of {len(material.epochs)} epochs for {epochs}; give one for each, "
+            "or a single one for all"
+        )
+    sizes = [len(material.of(epoch)) for epoch in range(epochs)]
+    if len(set(sizes)) > 1 and (recipe.hold_back or recipe.epsilon is not None):
+        raise DataError(
+            "training: hold_back and epsilon follow records through all epochs, and these have "
+            f"{', '.join(map(str, sizes))} of them; give each epoch the same records"
+        )
+    for records in material.epochs[:epochs]:
+        held = set(order.held_back(len(records), recipe, seed=seed))
+        if not any(one.scored.any() for i, one in enumerate(records) if i not in held):
+            raise DataError("training: no record has a token to train on; give longer texts")
+    return sizes

@@ -8,13 +8,18 @@ import torch
 
 from nonmember.models.source import Source
 from nonmember.seeds import derive
+from nonmember.training.exclude import excluded, linear_layers
 from nonmember.training.recipe import Recipe
 
 
 def add_adapter(network: Any, base: Source, recipe: Recipe, *, seed: int) -> Any:
     """The network with fresh adapters on every linear layer but the head; the rest frozen.
 
-    Adapters are float32 whatever the network's number format.
+    Adapters are float32 whatever the network's number format. What is below a module that
+    ``recipe.exclude`` names gets none.
+
+    Raises:
+        ModelError: no layer has such a name, or none is left.
     """
     from peft import LoraConfig, get_peft_model
 
@@ -23,6 +28,7 @@ def add_adapter(network: Any, base: Source, recipe: Recipe, *, seed: int) -> Any
         lora_alpha=recipe.alpha,
         lora_dropout=recipe.dropout,
         target_modules="all-linear",
+        exclude_modules=excluded(linear_layers(network), recipe.exclude) or None,
         task_type="CAUSAL_LM",
     )
     with torch.random.fork_rng(), warnings.catch_warnings():

@@ -34,10 +34,19 @@ ADVICE = {
     429: SLOWER,
 }
 AGAIN = (408, 409, 425, 429)  # and whatever is the server's own failure
+UNREACHED = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.ProxyError)
 
 
 class RefusedError(ModelError):
     """The server answered that it does not do what the request asks for."""
+
+
+class GivenUpError(ModelError):
+    """The server can be reached, but this request failed or timed out at every try."""
+
+
+class TimedOutError(GivenUpError):
+    """What failed at every try is that the server did not answer in time."""
 
 
 class Pace:
@@ -62,10 +71,17 @@ class Pace:
 
 
 class Client:
-    """A connection to a service, used by many threads."""
+    """A connection to a service, used by many threads.
 
-    def __init__(self, service: Service) -> None:
+    A request has failed after ``timeout`` seconds without a sign of the server, and for good
+    after ``tries`` failures.
+    """
+
+    def __init__(
+        self, service: Service, *, timeout: float | None = None, tries: int | None = None
+    ) -> None:
         self.service = service
+        self._tries = TRIES if tries is None else tries
         self._key = bearer(service)
         self._pace = Pace(service.per_second)
         self._draw = generator(0, service.url, "retries")
@@ -73,7 +89,7 @@ class Client:
         self._stop = Event()
         self._http = httpx2.Client(
             headers={} if self._key is None else {"Authorization": f"Bearer {self._key}"},
-            timeout=httpx2.Timeout(TIMEOUT, connect=CONNECT),
+            timeout=httpx2.Timeout(TIMEOUT if timeout is None else timeout, connect=CONNECT),
             limits=httpx2.Limits(max_connections=service.at_once),
             trust_env=not local(service.url),  # no proxy sees what is said within this machine
         )
@@ -101,8 +117,9 @@ class Client:
 
         Raises:
             RefusedError: the server does not take this body.
-            ModelError: it cannot be reached, fails at every try, or answers no JSON; or the
-                request was stopped before it was answered.
+            GivenUpError: it fails at every try.
+            ModelError: it cannot be reached, or answers no JSON; or the request was stopped
+                before it was answered.
         """
         return self._send("POST", path, body, private)
 
@@ -114,7 +131,7 @@ class Client:
         private: Callable[[], Iterable[str]],
     ) -> httpx2.Response:
         failure: ModelError | None = None
-        for number in range(TRIES):
+        for number in range(self._tries):
             if number:
                 self._back_off(number)
             self._pace.wait(self._stop)
@@ -162,8 +179,11 @@ class Client:
 
     def _unreached(self, error: httpx2.RequestError) -> ModelError:
         said = self._quoted(str(error) or type(error).__name__, ())
-        return ModelError(
-            f"{self.service.url}: no answer after {TRIES} tries ({said}); start the "
+        kind: type[ModelError] = ModelError if isinstance(error, UNREACHED) else GivenUpError
+        if kind is GivenUpError and isinstance(error, httpx2.TimeoutException):
+            kind = TimedOutError
+        return kind(
+            f"{self.service.url}: no answer after {self._tries} tries ({said}); start the "
             "server, or check the address and the network"
         )
 
@@ -176,7 +196,9 @@ class Client:
         else:
             advice = ADVICE.get(code, "give a model and settings that this server takes")
         # A server that fails at a request of one form each time may yet answer another form.
-        kind = ModelError if code in ADVICE or code > 501 or code in AGAIN else RefusedError
+        kind: type[ModelError] = ModelError if code in ADVICE else RefusedError
+        if code > 501 or code in AGAIN:
+            kind = GivenUpError
         return kind(f"{self.service.url}: refuses a request ({reason}); {advice}")
 
     def _quoted(self, message: str, private: Iterable[str]) -> str:

@@ -52,6 +52,7 @@ class Usage(BaseModel):
     """How many tokens the server counted."""
 
     prompt_tokens: int | None = None
+    completion_tokens: int | None = None
 
 
 class Completion(BaseModel):

@@ -53,7 +53,7 @@ class Service:
     @property
     def root(self) -> str:
         """The address that ``/completions`` and ``/models`` are appended to."""
-        root = self.url.rstrip("/").removesuffix("/completions")
+        root = self.url.rstrip("/").removesuffix("/completions").removesuffix("/chat")
         return root if urlsplit(root).path else f"{root}/v1"
 
 

@@ -1,37 +1,22 @@
-"""The command line: words to verbs, and errors to one sentence. No logic."""
+"""Audits, and the pages that they leave."""
 
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from nonmember.errors import NonmemberError
-
-app = typer.Typer(
-    name="nonmember",
-    help="Find out what a trained model reveals about the records it was trained on.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
+from nonmember.cli.flags import (
+    Device,
+    DryRun,
+    Field,
+    MaxTokens,
+    Output,
+    Packed,
+    Precision,
+    StoreAt,
+    app,
+    audits,
 )
-audits = typer.Typer(
-    help="Attack a model and write a page of what it reveals.", no_args_is_help=True
-)
-lists = typer.Typer(help="Show what there is.", no_args_is_help=True)
-app.add_typer(audits, name="audit")
-app.add_typer(lists, name="list")
-
-Output = Annotated[Path, typer.Option("--output", "-o", help="The run folder.")]
-StoreAt = Annotated[
-    Path | None,
-    typer.Option(
-        "--store", help="Where finished work is kept; the user's cache folder by default."
-    ),
-]
-DryRun = Annotated[
-    bool,
-    typer.Option("--dry-run", help="Check everything, print the jobs and an estimate, do nothing."),
-]
 
 
 @app.command()
@@ -80,20 +65,12 @@ def llm(
             "--base", help="The model it was fine-tuned from; makes the attacks far stronger."
         ),
     ] = None,
-    field: Annotated[
-        str | None,
-        typer.Option("--field", help="Field of the text or chat; messages or text by default."),
-    ] = None,
+    field: Field = None,
     group: Annotated[
         str | None,
         typer.Option("--group", help="Field of the document or person a record belongs to."),
     ] = None,
-    max_tokens: Annotated[
-        int,
-        typer.Option(
-            "--max-tokens", help="Length that was trained on; the rest of a text is not used."
-        ),
-    ] = 512,
+    max_tokens: MaxTokens = 512,
     attacks: Annotated[
         list[str] | None,
         typer.Option("--attack", help="An attack to run; repeat for more. All by default."),
@@ -119,9 +96,7 @@ def llm(
             "--known", help="Records of each side that the attacker knows; they are not evaluated."
         ),
     ] = 0,
-    packed: Annotated[
-        bool, typer.Option("--packed", help="The model was trained on records packed end to end.")
-    ] = False,
+    packed: Packed = False,
     long: Annotated[
         str,
         typer.Option(
@@ -132,6 +107,12 @@ def llm(
         str | None,
         typer.Option(
             "--corpus", help="Texts to count tokens in; the records themselves by default."
+        ),
+    ] = None,
+    ledger: Annotated[
+        str | None,
+        typer.Option(
+            "--ledger", help="The private folder that protect left, if the model was so trained."
         ),
     ] = None,
     served: Annotated[
@@ -152,12 +133,8 @@ def llm(
         typer.Option("--fpr", help="False-positive rate to report; repeat for more."),
     ] = None,
     seed: Annotated[int, typer.Option("--seed", help="Root of all randomness.")] = 0,
-    device: Annotated[
-        str, typer.Option("--device", help="cpu, cuda, cuda:1; auto takes CUDA where there is one.")
-    ] = "auto",
-    precision: Annotated[
-        str, typer.Option("--precision", help="auto, float32 or bfloat16.")
-    ] = "auto",
+    device: Device = "auto",
+    precision: Precision = "auto",
     show_text: Annotated[
         bool, typer.Option("--show-text", help="Put the most exposed records' texts on the page.")
     ] = False,
@@ -173,6 +150,7 @@ def llm(
         non_members,
         target={
             "base": base,
+            "ledger": ledger,
             "endpoint": verbs.endpoint_values(served, tokenizer, per_second, insecure=insecure),
         },
         data={
@@ -223,27 +201,6 @@ def report(
     typer.echo(verbs.write_report(run, show_text=show_text))
 
 
-@lists.command("attacks")
-def list_attacks(
-    markdown: Annotated[bool, typer.Option("--markdown", help="As a Markdown table.")] = False,
-) -> None:
-    """Every attack, the access it needs, and its paper."""
-    from nonmember import console
-
-    if markdown:
-        typer.echo(console.attacks_markdown())
-    else:
-        console.attacks()
-
-
-@lists.command("signals")
-def list_signals() -> None:
-    """Every signal, the access it needs, and where it comes from."""
-    from nonmember import console
-
-    console.signals()
-
-
 def _audit(spec: Any, output: Path, store: Path | None, *, dry_run: bool) -> None:
     from nonmember import console, verbs
 
@@ -255,19 +212,3 @@ def _audit(spec: Any, output: Path, store: Path | None, *, dry_run: bool) -> Non
     typer.echo(f"\nThe page: {output / 'report.html'}")
     if verbs.incomplete(found):
         raise typer.Exit(1)
-
-
-def main() -> None:
-    """Run the command line; a user's mistake is one sentence and exit status 2."""
-    try:
-        app()
-    except NonmemberError as error:
-        typer.echo(f"error: {error}", err=True)
-        sys.exit(2)
-    except OSError as error:  # a full disk, a folder that may not be written
-        place = f"{error.filename}: " if error.filename else ""
-        typer.echo(f"error: {place}{error.strerror or error}; mend that and run again", err=True)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        typer.echo("interrupted; the same command goes on where this one stopped", err=True)
-        sys.exit(130)

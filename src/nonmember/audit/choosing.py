@@ -1,0 +1,115 @@
+"""What a defense's choice of records shows by itself, and which attacks look past it.
+
+Where a defense goes by how exposed records are, the members of each role, and those that are
+left where some were dropped, differ from the non-members by that choice: records of low loss
+have a low loss under any model. Only attacks that compare with a reference look past it.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from nonmember.audit import threat as _threat  # noqa: F401  (fills the catalogue)
+from nonmember.audit.records import DefenseResult
+from nonmember.data.split import Split
+from nonmember.defenses import registry
+from nonmember.errors import SpecError
+from nonmember.signals import catalogue
+
+Reason = Literal["exposed", "rejected", "copies", "held back", "other"]
+"""Why a defense leaves records out."""
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What a target is judged by: the candidates that are ``there``, and by whom.
+
+    Members that were dropped from the training are on neither side. ``lost`` counts those that
+    were dropped for being exposed; ``carrying`` are the attacks that may carry a verdict: all
+    on the model, or where some were lost, those that compare with a reference.
+    """
+
+    there: np.ndarray
+    split: Split
+    lost: int
+    carrying: frozenset[str]
+
+
+def within(split: Split, there: np.ndarray) -> Split:
+    """The candidates that are ``there``, (n,), alone."""
+    return Split(split.member[there], split.group[there])
+
+
+def referenced(needs: Iterable[str]) -> bool:
+    """Whether an attack with these needs compares with a model that saw no candidate.
+
+    Not one that combines other attacks' scores: some of those may have no reference.
+    """
+    whose, known = _below(needs)
+    return "features" not in known and bool({"base", "self"} & {model for model, _ in whose})
+
+
+def looks_for_rewrites(needs: Iterable[str]) -> bool:
+    """Whether an attack with these needs looks for what may stand in the place of a record.
+
+    At rewrites of it; or at copies with spans replaced and not at the record itself, which
+    copies are otherwise held against.
+    """
+    asked = {name for model, name in _below(needs)[0] if model == "target"}
+    if "aug_rewrites_token_logprobs" in asked:
+        return True
+    return "aug_spans_token_logprobs" in asked and "token_logprobs" not in asked
+
+
+def _below(needs: Iterable[str]) -> tuple[set[tuple[str, str]], set[str]]:
+    """Which signals of which models the needs come down to, and what is known without asking.
+
+    Nothing where a signal is not known here: results may name those of others' plugins.
+    """
+    named = tuple(needs)
+    try:
+        return {(one.whose, one.name) for one in catalogue.queried(named)}, catalogue.facts(named)
+    except SpecError:
+        return set(), set()
+
+
+def by_exposure(defenses: Sequence[DefenseResult]) -> bool:
+    """Whether any of the defenses chose records by how exposed they are, and not all or none.
+
+    One of the data stage that is not known here may have.
+    """
+    return any(_chose(name, one) for one in defenses for name in one.name.split(", "))
+
+
+def _chose(name: str, told: DefenseResult) -> bool:
+    found = registry.DEFENSES.get(name)
+    if told.stage != "data" or told.options.get("selector") == "random":
+        return False
+    if found is None:
+        return True
+    return "exposure" in found.needs and told.options.get("ratio") not in (0, 1)
+
+
+def reasons(defenses: Sequence[DefenseResult]) -> tuple[Reason, ...]:
+    """Why records were dropped, each once."""
+    return tuple(
+        dict.fromkeys(
+            _reason(name, one)
+            for one in defenses
+            if one.roles.get("dropped")
+            for name in one.name.split(", ")
+        )
+    )
+
+
+def _reason(name: str, told: DefenseResult) -> Reason:
+    found = registry.DEFENSES.get(name)
+    if told.stage == "training":
+        return "held back"
+    if found is not None and found.rewrites:
+        return "rejected"
+    if _chose(name, told):
+        return "exposed"
+    return "copies" if name == "deduplicate" else "other"

@@ -1,0 +1,46 @@
+"""Flags that several commands have, and the applications that they are registered with."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    name="nonmember",
+    help="Find out what a trained model reveals about the records it was trained on.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+audits = typer.Typer(
+    help="Attack a model and write a page of what it reveals.", no_args_is_help=True
+)
+lists = typer.Typer(help="Show what there is.", no_args_is_help=True)
+app.add_typer(audits, name="audit")
+app.add_typer(lists, name="list")
+
+Output = Annotated[Path, typer.Option("--output", "-o", help="The run folder.")]
+StoreAt = Annotated[
+    Path | None,
+    typer.Option(
+        "--store", help="Where finished work is kept; the user's cache folder by default."
+    ),
+]
+DryRun = Annotated[
+    bool,
+    typer.Option("--dry-run", help="Check everything, print the jobs and an estimate, do nothing."),
+]
+Field = Annotated[
+    str | None,
+    typer.Option("--field", help="Field of the text or chat; messages or text by default."),
+]
+MaxTokens = Annotated[
+    int,
+    typer.Option(
+        "--max-tokens", min=2, help="Length that is trained on; the rest of a text is not used."
+    ),
+]
+Packed = Annotated[bool, typer.Option("--packed", help="Training packs records end to end.")]
+Device = Annotated[
+    str, typer.Option("--device", help="cpu, cuda, cuda:1; auto takes CUDA where there is one.")
+]
+Precision = Annotated[str, typer.Option("--precision", help="auto, float32 or bfloat16.")]

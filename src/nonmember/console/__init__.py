@@ -1,0 +1,229 @@
+"""What the terminal shows: progress while an audit works, and what it found."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rich import box
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Column, Table
+
+from nonmember.audit import delivery, engine, ledger
+from nonmember.audit.engine import Watch
+from nonmember.audit.jobs import Job, Protect
+from nonmember.audit.records import Results, TargetResult
+from nonmember.console import beside, figures
+from nonmember.console.lists import attacks as attacks
+from nonmember.console.lists import attacks_markdown as attacks_markdown
+from nonmember.console.lists import defenses as defenses
+from nonmember.console.lists import rewriters as rewriters
+from nonmember.console.lists import signals as signals
+from nonmember.console.streams import err, out
+from nonmember.evaluation.checks import Finding
+from nonmember.report import roles, words
+from nonmember.report.study import study
+
+
+@contextmanager
+def progress(pending: Sequence[Job]) -> Iterator[Watch]:
+    """How much is to do and which texts leave this machine, then a bar (none in a pipe)."""
+    if pending:
+        err.print(
+            f"{len(pending)} jobs to do, about {words.duration(engine.seconds(pending))}.",
+            highlight=False,
+        )
+    for place, most in _sending(pending).items():
+        err.print(
+            f"Up to {most:,} texts (records times attempts) go to {escape(place)}.",
+            highlight=False,
+            soft_wrap=True,
+        )
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:.0f} %"),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(elapsed_when_finished=False),
+    )
+    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bar:
+        task = bar.add_task("", total=1.0)
+
+        def watch(what: str, share: float) -> None:
+            bar.update(task, description=escape(what), completed=share)
+
+        yield watch
+
+
+def _sending(pending: Sequence[Job]) -> dict[str, int]:
+    """How many texts are sent at most to be rewritten, by where."""
+    found = Counter[str]()
+    for job in pending:
+        by = job.protection.rewriting if isinstance(job, Protect) else None
+        if isinstance(job, Protect) and by is not None and by.rewriter.sends_to is not None:
+            found[by.rewriter.sends_to] += len(job.encoded) * by.attempts
+    return dict(found)
+
+
+def plan(pending: Sequence[Job], done: Sequence[Job]) -> None:
+    """The jobs of an audit, a line a job, and what those still to do will take."""
+    table = Table("job", "tokens", "state", "address", box=box.SIMPLE)
+    for state, jobs in (("in the store", done), ("to do", pending)):
+        for job in jobs:
+            table.add_row(escape(job.label), f"{job.tokens:,}", state, job.address)
+    out.print(table)
+    out.print(
+        f"To do: about {words.duration(engine.seconds(pending))}, and some seconds to judge.",
+        highlight=False,
+    )
+
+
+def results(found: Results) -> None:
+    """What every target's attacks found, the sentence that sums it up, and all side by side."""
+    for target in found.targets:
+        out.print()
+        out.print(f"[bold]{escape(target.name)}[/]: {escape(target.description)}", highlight=False)
+        out.print(_table(target))
+        for line in _of_roles(target):
+            out.print(escape(line), highlight=False)
+        out.print(f"[bold]{escape(target.verdict)}[/]", highlight=False)
+        for line in (*_together(target), *_utility(target)):
+            out.print(escape(line), highlight=False)
+        again = target.redraws
+        out.print(
+            f"Membership drawn anew {again.times} times: {again.alarms} false alarms, "
+            f"{again.withheld} verdicts withheld.",
+            highlight=False,
+        )
+        for line in _told((*found.findings, *target.findings)):
+            out.print(escape(line), highlight=False)
+    together = study(found)
+    if together is not None:
+        out.print("\n[bold]Side by side[/]")
+        out.print(beside.table(together))
+
+
+def _utility(target: TargetResult) -> list[str]:
+    """What the model is worth on texts that it never saw; one line, if it is known."""
+    known = target.utility
+    if known is None:
+        return []
+    loss, changed = figures.perplexity(words.perplexity(known.loss)), ""
+    if known.loss_change:
+        change = figures.change(known.loss_change)
+        changed = f", loss {change} nats per token against {known.against}"
+    return [
+        f"On {known.records} texts never seen: perplexity {loss}, accuracy "
+        f"{figures.share(known.accuracy)}{changed}."
+    ]
+
+
+def _of_roles(target: TargetResult) -> list[str]:
+    """For each role, its members and the attack that is surest of them; a line each."""
+    return [
+        f"{role} {one.members}: {one.attack} AUC {figures.auc(one.simultaneous)}"
+        for role, one in roles.bests(target).items()
+    ]
+
+
+def _told(findings: Sequence[Finding]) -> list[str]:
+    """The findings, a line each; attacks that did not run for one reason in one line."""
+    lines, left_out = [], dict[str, list[str]]()
+    for finding in findings:
+        name, said, why = finding.message.partition(" did not run: ")
+        if said:
+            left_out.setdefault(why, []).append(name)
+        else:
+            lines.append(f"{finding.code} {finding.severity}: {finding.message}")
+    return lines + [
+        f"E108 note: {', '.join(names)} did not run: {why}" for why, names in left_out.items()
+    ]
+
+
+def _together(target: TargetResult) -> list[str]:
+    """What the records show as a set, and persons with several; a line each."""
+    lines = []
+    if target.as_a_set is not None:
+        found, concluded = target.as_a_set.found, target.as_a_set.trained_on
+        said = {True: "trained on", False: "not shown to be trained on", None: "nothing follows"}
+        lines.append(f"The members as a set: {words.p_value(found.p)}, {said[concluded]}.")
+    if target.persons is not None:
+        auc, counts = target.persons.auc, f"{target.persons.members}+{target.persons.non_members}"
+        lines.append(f"Persons by {target.persons.attack}: AUC {words.auc(auc)}, n {counts}.")
+    return lines
+
+
+def _table(target: TargetResult) -> Table:
+    rates = sorted({tpr.fpr for attack in target.attacks for tpr in attack.tpr})
+    table = Table(
+        Column("attack", no_wrap=True),
+        "access",
+        Column("queries", justify="right"),
+        "AUC",
+        *(f"TPR at FPR {rate:g}" for rate in rates),
+        "n",
+        box=box.SIMPLE,
+    )
+    for attack in sorted(target.attacks, key=lambda a: -a.auc.value):
+        found = {tpr.fpr: escape(figures.share(tpr.tpr)) for tpr in attack.tpr}
+        table.add_row(
+            attack.name,
+            attack.access,
+            str(attack.queries),
+            escape(figures.auc(attack.simultaneous)),
+            *(found.get(rate, "-") for rate in rates),
+            f"{attack.members}+{attack.non_members}",
+        )
+    return table
+
+
+def protected(manifest: Mapping[str, Any], output: Path) -> None:
+    """What became of a data set's records, what that took, and where the files are.
+
+    Args:
+        manifest: as ``verbs.protect`` returns it.
+        output: the new data set.
+    """
+    made, sent_to = manifest["rewriter"] is not None, manifest["sent to"]
+    places = delivery.beside(output)
+    sent = words.sent(None if sent_to is None else (sent_to, manifest["attempts"]))
+    rows = {
+        "records": f"{manifest['records']:,}",
+        "of these": words.counts(manifest["roles"]),
+        "rewriter": f"{manifest['rewriter']}, {manifest['attempts']:,} attempts" if made else "",
+        "rejected": words.counts(manifest["rejected"]),
+        "texts sent": sent if made else "",
+        "time": words.duration(manifest["seconds in all"]),
+        "data set": str(places.output),
+        "manifest": f"{places.manifest} (may be shared)",
+        "ledger": f"{places.private / ledger.LEDGER} (private: it tells who was most exposed)",
+    }
+    table = Table.grid(padding=(0, 2))
+    for name, told in rows.items():
+        if told:
+            table.add_row(name, escape(told))
+    out.print(table)
+    out.print(*_advice(manifest), sep="\n", highlight=False)
+
+
+def _advice(manifest: Mapping[str, Any]) -> list[str]:
+    """What a user may want to do about a protection; a line each."""
+    lines = []
+    copies, lost = (
+        manifest["copies"],
+        manifest["to rewrite"] - manifest["roles"].get("rewritten", 0),
+    )
+    if copies and "deduplicate" not in manifest["by"]:
+        lines.append(
+            f"{copies:,} records repeat another's text; one that is left raw undoes the rewrite of "
+            "its copy: --deduplicate."
+        )
+    if lost:
+        lines.append(
+            f"{lost:,} records have no good enough rewrite: take another --rewriter, set a "
+            "--limit, or keep them unprotected with --on-reject keep-raw."
+        )
+    return lines

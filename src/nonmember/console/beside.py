@@ -1,0 +1,50 @@
+"""The targets of a run side by side."""
+
+from collections.abc import Callable, Sequence
+
+from rich import box
+from rich.markup import escape
+from rich.table import Table
+
+from nonmember.console.figures import ABSENT, auc, change, perplexity, share
+from nonmember.report.study import Line, Study
+
+
+def table(found: Study) -> Table:
+    """A row per target; a cell has a line for each line of its column's heading."""
+    columns: dict[str, Callable[[Line], Sequence[str]]] = {
+        "model\ndefense": lambda line: (line.target.name, line.defended),
+        "verdict": lambda line: (line.state,),
+        "strongest attack\nits AUC" + _at(found.fpr): lambda line: _strongest(line, found.fpr),
+    }
+    if found.by_role:
+        columns["AUC on raw members\non rewritten ones"] = _raw_and_rewritten
+    if found.useful:
+        columns["perplexity\naccuracy" + "\nchange of loss" * found.changes] = _worth
+    rows = Table(*columns, box=box.SIMPLE, show_lines=True)
+    for line in found.lines:
+        rows.add_row(*(escape("\n".join(cell(line))) for cell in columns.values()))
+    return rows
+
+
+def _at(fpr: float | None) -> str:
+    return "" if fpr is None else f"\nTPR at FPR {fpr:g}"
+
+
+def _strongest(line: Line, fpr: float | None) -> list[str]:
+    if line.strongest is None:
+        return [ABSENT]
+    rate = [share(line.rate.tpr) if line.rate else ABSENT] if fpr is not None else []
+    return [line.strongest.name, auc(line.strongest.simultaneous), *rate]
+
+
+def _raw_and_rewritten(line: Line) -> list[str]:
+    return [auc(one.simultaneous) if one else ABSENT for one in (line.raw, line.rewritten)]
+
+
+def _worth(line: Line) -> list[str]:
+    utility = line.target.utility
+    if utility is None or line.perplexity is None:
+        return [ABSENT]
+    changed = [change(utility.loss_change)] if utility.loss_change else []
+    return [perplexity(line.perplexity), share(utility.accuracy), *changed]

@@ -1,0 +1,248 @@
+"""The picture of a study: what attacks find of each target against what the target is worth."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from math import exp
+from typing import NamedTuple
+
+import numpy as np
+
+from nonmember.audit.records import Utility
+from nonmember.report import words
+from nonmember.report.study import Line
+from nonmember.report.theme import INK, MEMBER, NON_MEMBER, Spec, specification
+
+WIDTH, HEIGHT = 420, 300  # pixels
+LETTER, LINE_HEIGHT, GAP = 6.5, 14, 9  # pixels; the reader's font is not known
+LONGEST_NAME = 26  # characters
+LEAST_SPAN = 0.05  # of the perplexity: what is nearer together is drawn near together
+MARGIN = 0.15  # of the span, on either side
+DEFENDED, UNDEFENDED = "defended", "trained without a defense"
+SHIFTS = sorted(range(-6, 7), key=abs)  # lines up or down, the nearest first
+
+
+class Box(NamedTuple):
+    """A rectangle of the drawing, in pixels from its upper left corner."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    def meets(self, other: "Box") -> bool:
+        """Whether the two overlap."""
+        apart = self.right <= other.left or other.right <= self.left
+        return not (apart or self.bottom <= other.top or other.bottom <= self.top)
+
+    def inside(self) -> bool:
+        """Whether it lies on the drawing; half a line may stand out above and below."""
+        over = LINE_HEIGHT / 2
+        across = self.left >= 0 and self.right <= WIDTH
+        return across and self.top >= -over and self.bottom <= HEIGHT + over
+
+
+def shown(lines: Sequence[Line]) -> list[Line]:
+    """The targets that have a place in the picture: an attack ran, and the utility is known."""
+    return [line for line in lines if line.strongest and line.target.utility]
+
+
+def tradeoff(lines: Sequence[Line]) -> Spec:
+    """AUC of the strongest attack over held-out perplexity, one labelled point per target.
+
+    Vertical bars are the attacks' simultaneous intervals. Horizontal bars are the paired
+    difference from the target trained without a defense: they say how sure the distance to
+    it is, which is much surer than where either lies.
+
+    Args:
+        lines: one or more, such as ``shown`` keeps.
+    """
+    rows = [_row(line) for line in lines]
+    return specification(
+        f"Strongest attack's AUC against held-out perplexity of {len(rows)} models: "
+        f"{'; '.join(_sentence(line) for line in lines)}.",
+        width=WIDTH,
+        height=HEIGHT,
+        data={"values": rows},
+        layer=_layers(rows, _across(rows), _lowest(rows)),
+    )
+
+
+def _row(line: Line) -> Spec:
+    assert line.strongest and line.target.utility and line.perplexity
+    auc, (cheapest, dearest) = line.strongest.simultaneous, _paired(line.target.utility)
+    return {
+        "name": _cut(line.target.name),
+        "kind": DEFENDED if line.target.defenses else UNDEFENDED,
+        "perplexity": line.perplexity.value,
+        "cheapest": cheapest,
+        "dearest": dearest,
+        "auc": auc.value,
+        "low": auc.low,
+        "high": auc.high,
+    }
+
+
+def _paired(utility: Utility) -> tuple[float, float]:
+    """The ends of the perplexity, as far as the paired change from ``against`` is unsure."""
+    change, loss = utility.loss_change, min(utility.loss.value, words.LARGEST_LOSS)
+    if change is None:
+        return exp(loss), exp(loss)
+    return exp(loss + change.low - change.value), exp(loss + change.high - change.value)
+
+
+def _cut(name: str) -> str:
+    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
+
+
+def _sentence(line: Line) -> str:
+    assert line.strongest and line.perplexity
+    return (
+        f"{line.target.name} ({line.defended}) AUC {words.auc(line.strongest.simultaneous)} by "
+        f"{line.strongest.name}, perplexity {words.sized(line.perplexity)}"
+    )
+
+
+def _across(rows: Sequence[Spec]) -> tuple[float, float]:
+    """The ends of the axis of perplexity: all bars, some room, and no magnified trifle."""
+    low, high = min(row["cheapest"] for row in rows), max(row["dearest"] for row in rows)
+    span = max(high - low, LEAST_SPAN * high)
+    middle = (low + high) / 2
+    reach = span * (0.5 + MARGIN)
+    return max(0.0, middle - reach), middle + reach
+
+
+def _lowest(rows: Sequence[Spec]) -> float:
+    """The lower end of the axis of AUC: a tenth, with 0.5 and all bars above it."""
+    return float(np.floor(10 * min(0.4, *(row["low"] for row in rows))) / 10)
+
+
+def _layers(rows: Sequence[Spec], across: tuple[float, float], lowest: float) -> list[Spec]:
+    x = {
+        "type": "quantitative",
+        "title": "Perplexity on held-out texts (left is better)",
+        "scale": {"domain": list(across), "nice": False, "zero": False},
+        "axis": {"tickCount": 5, "grid": False},
+    }
+    y = {
+        "type": "quantitative",
+        "title": "AUC of the strongest attack (0.5 is chance)",
+        "scale": {"domain": [lowest, 1], "nice": False},
+        "axis": {"format": ".1f", "values": np.arange(lowest, 1.05, 0.1).round(1).tolist()},
+    }
+    at = {"x": {"field": "perplexity", **x}, "y": {"field": "auc", **y}}
+    return [
+        {
+            "mark": {"type": "rule", "strokeDash": [4, 3]} | INK,
+            "encoding": {"y": {"datum": 0.5, **y}},
+        },
+        _bar({"x": at["x"], "y": {"field": "low", **y}, "y2": {"field": "high"}}),
+        _bar({"x": {"field": "cheapest", **x}, "x2": {"field": "dearest"}, "y": at["y"]}),
+        {
+            "mark": {"type": "point", "size": 90, "opacity": 1, "filled": True},
+            "encoding": at | _kinds(rows),
+        },
+        *_names(rows, across, lowest),
+    ]
+
+
+def _bar(ends: Spec) -> Spec:
+    return {
+        "mark": {"type": "rule", "strokeWidth": 2},
+        "encoding": ends | {"color": {"field": "kind", "type": "nominal"}},
+    }
+
+
+def _kinds(rows: Sequence[Spec]) -> Spec:
+    """Colour and shape of a point; both say whether the target was defended."""
+    looks = {UNDEFENDED: (NON_MEMBER, "square"), DEFENDED: (MEMBER, "circle")}
+    there = [kind for kind in looks if any(row["kind"] == kind for row in rows)]
+    colours, shapes = zip(*(looks[kind] for kind in there), strict=True)
+    kind = {"field": "kind", "type": "nominal"}
+    legend = {"orient": "top", "columnPadding": 30, "symbolSize": 90}
+    return {
+        "color": kind | {"scale": {"domain": there, "range": colours}, "legend": legend},
+        "shape": kind | {"scale": {"domain": there, "range": shapes}, "legend": legend},
+    }
+
+
+def _names(rows: Sequence[Spec], across: tuple[float, float], lowest: float) -> list[Spec]:
+    """Each target's name beside its point, clear of all else; a thin line leads to one far off."""
+    places = _places(rows, _Frame(across, lowest))
+    pixels = {"type": "quantitative", "scale": None, "axis": None}
+    start = {"x": {"field": "left"} | pixels, "y": {"field": "middle"} | pixels}
+    leader = {"x": {"field": "x"} | pixels, "y": {"field": "y"} | pixels}
+    leader |= {"x2": {"field": "x2"}, "y2": {"field": "y2"}}
+    name = {"type": "text", "align": "left", "baseline": "middle", "fontSize": 12}
+    return [
+        {
+            "data": {"values": [place for place in places if place["far"]]},
+            "mark": {"type": "rule", "strokeWidth": 1, "opacity": 0.45} | INK,
+            "encoding": leader,
+        },
+        {
+            "data": {"values": places},
+            "mark": name | INK,
+            "encoding": start | {"text": {"field": "name"}},
+        },
+    ]
+
+
+def _places(rows: Sequence[Spec], frame: "_Frame") -> list[Spec]:
+    """Where each name is written, and where a line from its point would end."""
+    chance = frame.down(0.5)
+    taken = [Box(0, chance - 1, WIDTH, chance + 1)]
+    taken += [bar for row in rows for bar in (frame.upright(row), frame.level(row))]
+    places = []
+    for row in rows:
+        x, y = frame.right(row["perplexity"]), frame.down(row["auc"])
+        name = _free(row["name"], frame.upright(row), y, taken)
+        taken.append(name)
+        middle = (name.top + name.bottom) / 2
+        places.append(
+            {"name": row["name"], "left": name.left, "middle": middle, "x": x, "y": y}
+            | {"x2": min(max(x, name.left), name.right)}
+            | {"y2": name.top if middle > y else name.bottom}
+            | {"far": abs(middle - y) > LINE_HEIGHT}
+        )
+    return places
+
+
+@dataclass(frozen=True)
+class _Frame:
+    """Where a value lies on the drawing, in pixels."""
+
+    across: tuple[float, float]
+    lowest: float
+
+    def right(self, perplexity: float) -> float:
+        return WIDTH * (perplexity - self.across[0]) / (self.across[1] - self.across[0])
+
+    def down(self, auc: float) -> float:
+        return HEIGHT * (1 - auc) / (1 - self.lowest)
+
+    def upright(self, row: Spec) -> Box:
+        """What the point and its interval of AUC cover."""
+        x = self.right(row["perplexity"])
+        return Box(x - GAP, self.down(row["high"]), x + GAP, self.down(row["low"]))
+
+    def level(self, row: Spec) -> Box:
+        """What the paired interval of perplexity covers."""
+        y = self.down(row["auc"])
+        return Box(self.right(row["cheapest"]), y - 2, self.right(row["dearest"]), y + 2)
+
+
+def _free(name: str, bar: Box, y: float, taken: Sequence[Box]) -> Box:
+    """The nearest place beside ``bar`` that is free; if none is, the one to its right."""
+    places = list(_beside(name, bar, y))
+    return next(
+        (place for place in places if place.inside() and not any(map(place.meets, taken))),
+        places[0],
+    )
+
+
+def _beside(name: str, bar: Box, y: float) -> Iterator[Box]:
+    width = LETTER * len(name)
+    for shift in SHIFTS:
+        top = y + (shift - 0.5) * LINE_HEIGHT
+        for left in (bar.right, bar.left - width, (bar.left + bar.right - width) / 2):
+            yield Box(left, top, left + width, top + LINE_HEIGHT)

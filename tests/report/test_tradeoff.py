@@ -1,0 +1,87 @@
+"""The picture of privacy against utility."""
+
+import json
+from dataclasses import replace
+from xml.etree import ElementTree
+
+import pytest
+from report import sample
+
+from nonmember.audit.records import TargetResult
+from nonmember.report import plots
+from nonmember.report.study import Line, line
+from nonmember.report.theme import Spec
+from nonmember.report.tradeoff import Box, shown, tradeoff
+
+
+def lines(*targets: TargetResult) -> list[Line]:
+    return shown([line(target, 0.05) for target in targets or sample.study().targets])
+
+
+def domain(spec: Spec, axis: str) -> list[float]:
+    found: list[float] = spec["layer"][1]["encoding"][axis]["scale"]["domain"]
+    return found
+
+
+def test_points_by_hand() -> None:
+    undefended, soft, _ = tradeoff(lines())["data"]["values"]
+    assert undefended["cheapest"] == undefended["dearest"] == undefended["perplexity"]
+    assert undefended["perplexity"] == pytest.approx(9.526, abs=1e-3)  # e to 2.254
+    assert soft["cheapest"] == pytest.approx(9.125, abs=1e-3)  # e to 2.231 - 0.02
+    assert soft["dearest"] == pytest.approx(9.497, abs=1e-3)
+    assert [undefended["kind"], soft["kind"]] == ["trained without a defense", "defended"]
+
+
+def test_all_bars_lie_within_the_axes() -> None:
+    spec = tradeoff(lines())
+    (left, right), (bottom, top) = domain(spec, "x"), domain(spec, "y")
+    for row in spec["data"]["values"]:
+        assert left < row["cheapest"] <= row["dearest"] < right
+        assert bottom <= row["low"] <= row["high"] <= top
+    assert bottom <= 0.4
+    assert top == 1
+
+
+def test_what_is_near_together_is_drawn_near_together() -> None:
+    twins = [
+        replace(sample.undefended(), name=name, utility=sample.utility(loss))
+        for name, loss in (("a", 2.0), ("b", 2.001))
+    ]
+    spec = tradeoff(lines(*twins))
+    left, right = domain(spec, "x")
+    first, second = (row["perplexity"] for row in spec["data"]["values"])
+    assert (second - first) / (right - left) < 0.02
+
+
+def test_a_target_without_attack_or_utility_has_no_place() -> None:
+    idle = replace(sample.leaky(), attacks=(), strongest="", utility=sample.utility(2.0))
+    assert lines(sample.leaky(), idle) == []
+
+
+def test_names_lie_within_the_picture_and_clear_of_each_other() -> None:
+    many = [
+        replace(
+            sample.undefended(),
+            name=f"{'soft, ratio' if n % 2 else 'none'} {n}",
+            utility=sample.utility(2.2 + 0.01 * n),
+        )
+        for n in range(8)
+    ]
+    spec = tradeoff(lines(*many))
+    places = spec["layer"][-1]["data"]["values"]
+    boxes = [
+        Box(p["left"], p["middle"] - 7, p["left"] + 6.5 * len(p["name"]), p["middle"] + 7)
+        for p in places
+    ]
+    assert len(boxes) == 8
+    assert all(box.inside() for box in boxes)
+    assert not any(a.meets(b) for i, a in enumerate(boxes) for b in boxes[:i])
+
+
+@pytest.mark.parametrize("name", ["bell\x07", "\ud800", "<b>&'", "x" * 10_000])
+def test_any_name_can_be_drawn(name: str) -> None:
+    spec = tradeoff(lines(replace(sample.soft(), name=name), sample.undefended()))
+    assert json.loads(json.dumps(spec, allow_nan=False))
+    drawn = ElementTree.fromstring(plots.svg(spec))
+    texts = "".join("".join(element.itertext()) for element in drawn.iter())
+    assert "defended" in texts
