@@ -48,3 +48,22 @@ def test_the_page_says_that_the_model_was_quantised(run: Path) -> None:
     page = (run / "report.html").read_text()
     assert "quantised to Q4_1 (4-bit) and dequantised" in page
     assert "This model reveals its training records" in page
+
+
+def test_soft_leaves_the_raw_half_exposed_and_says_so(targets: dict) -> None:
+    half = targets["soft_half"]
+    raw = next(one for one in half["roles"] if (one["role"], one["attack"]) == ("raw", "wbc"))
+    assert raw["members"] == 100 and raw["simultaneous"]["low"] > 0.9
+    assert any(f["code"] == "E117" and "100 members" in f["message"] for f in half["findings"])
+
+
+def test_soft_takes_something_off_and_says_what_it_costs(targets: dict) -> None:
+    strongest = {
+        name: max(one["auc"]["value"] for one in targets[name]["attacks"])
+        for name in ("leaky", "soft_all")
+    }
+    assert strongest["soft_all"] < strongest["leaky"]
+    (soft,) = targets["soft_all"]["defenses"]
+    assert soft["roles"]["rewritten"] > 150 and set(soft["roles"]) <= {"rewritten", "dropped"}
+    utility = targets["soft_all"]["utility"]
+    assert utility["against"] == "leaky" and 0 < utility["loss_change"]["value"] < 0.2

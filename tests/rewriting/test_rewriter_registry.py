@@ -26,15 +26,18 @@ class Echo:
 
 
 @pytest.fixture(autouse=True)
-def registered(monkeypatch):
-    for name in list(REWRITERS):
-        monkeypatch.delitem(REWRITERS, name)
+def registered():
+    """A registry of one; the real one, in its order, comes back afterwards."""
+    before = dict(REWRITERS)
+    REWRITERS.clear()
 
     def echo(*, rate: Share = 0.5, kind: Literal["prose", "code"] = "prose"):
         return Echo(rate)
 
     assert rewriter(limits=Limits(run=9))(echo) is echo
-    return echo
+    yield echo
+    REWRITERS.clear()
+    REWRITERS.update(before)
 
 
 def test_it_is_found_by_its_name(registered):

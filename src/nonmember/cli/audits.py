@@ -31,7 +31,7 @@ def demo(
     store: StoreAt = None,
     dry_run: DryRun = False,
 ) -> None:
-    """Fine-tune a real model on real code, attack it, and see the leak; then a control."""
+    """Fine-tune a real model on real code, attack, defend, attack again; and a control."""
     from nonmember import verbs
 
     place = output or Path("demo-quick" if quick else "demo")
