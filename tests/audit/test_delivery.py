@@ -542,7 +542,8 @@ def test_an_audit_with_the_ledger_tells_the_roles_apart(
     assert counts == {(role, name): 6 for role in ("raw", "rewritten") for name in run}
     (defense,) = found.defenses
     assert (defense.name, defense.roles) == ("soft", {"raw": 6, "rewritten": 6})
-    assert defense.options == {"ratio": 0.5} and defense.rewriter == "shuffler"
+    assert defense.options == {"ratio": 0.5, "selector": "lowest_loss"}
+    assert defense.rewriter == "shuffler"
     aucs = {(one.role, one.attack): one.auc.value for one in found.roles}
     raw, rewritten = (aucs[role, "reference_difference"] for role in ("raw", "rewritten"))
     assert raw > rewritten and raw > 0.9
