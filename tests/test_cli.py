@@ -9,24 +9,10 @@ import pytest
 import tiny
 from files import sentences, written
 
-from nonmember import cli, console, verbs
+from nonmember import console, verbs
 from nonmember.evaluation import checks
 
 Say = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def say(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Say:
-    """Run the command line; returns exit status, standard output, standard error."""
-
-    def run(*words: object) -> tuple[int, str, str]:
-        monkeypatch.setattr("sys.argv", ["nonmember", *map(str, words)])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        written = capfd.readouterr()
-        return int(ended.value.code or 0), written.out, written.err
-
-    return run
 
 
 def refused(answer: tuple[int, str, str]) -> str:

@@ -16,7 +16,6 @@ import tiny
 from files import sentences, written
 from shuffling import STUBBORN, Shuffler
 
-from nonmember import cli
 from nonmember.audit import ledger
 
 Say = Callable[..., tuple[int, str, str]]
@@ -45,20 +44,6 @@ class Slow:
 def slow():
     return Slow()
 """
-
-
-@pytest.fixture
-def say(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Say:
-    """Run the command line; returns exit status, standard output, standard error."""
-
-    def run(*words: object) -> tuple[int, str, str]:
-        monkeypatch.setattr("sys.argv", ["nonmember", *map(str, words)])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        written = capfd.readouterr()
-        return int(ended.value.code or 0), written.out, written.err
-
-    return run
 
 
 @pytest.fixture(autouse=True)

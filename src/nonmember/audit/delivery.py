@@ -19,7 +19,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from nonmember.audit import engine, ledger, protecting
+from nonmember.audit import engine, ledger, protecting, whole
 from nonmember.audit.asking import Setting
 from nonmember.audit.candidates import in_order
 from nonmember.audit.jobs import Job, Protect
@@ -158,12 +158,12 @@ def deliver(delivery: Delivery, store: Store, watch: engine.Watch) -> dict[str, 
     folder = store.folder(protect.address)
     rows = ledger.table(folder / ledger.LEDGER)
     contents = _contents(delivery.records, rows.to_pylist(), protecting.trained(folder))
-    whole = (folder / ledger.LEDGER).read_bytes()
-    _written(places.private / ledger.LEDGER, whole, 0o600)
+    kept = (folder / ledger.LEDGER).read_bytes()
+    whole.write(places.private / ledger.LEDGER, kept, 0o600)
     part = _room(places.private) / places.output.name
     write_like(delivery.source, part, contents, field=delivery.order.field)
     manifest = _manifest(delivery, store, part)
-    _written(places.manifest, json.dumps(manifest, indent=1).encode())
+    whole.write(places.manifest, json.dumps(manifest, indent=1).encode())
     shutil.move(part, places.output)  # a rename, unless they are on two disks
     part.parent.rmdir()
     return manifest
@@ -231,15 +231,6 @@ def _first(path: Path, content: bytes) -> bytes:
         finally:
             Path(part).unlink()
     return path.read_bytes()
-
-
-def _written(path: Path, content: bytes, mode: int = 0o644) -> None:
-    """Whole or not at all; what is private is so from the first byte."""
-    part = path.with_name(f".{path.name}.part")
-    part.unlink(missing_ok=True)
-    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
-        file.write(content)
-    part.replace(path)
 
 
 def _room(private: Path) -> Path:

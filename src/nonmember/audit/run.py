@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from nonmember.audit import describe, engine, judge, records
+from nonmember.audit import describe, engine, judge, records, whole
 from nonmember.audit.engine import Watch
 from nonmember.audit.jobs import Job, Plan
 from nonmember.audit.placebo import BlindScores
@@ -126,7 +126,7 @@ def claim(output: Path, spec: Spec) -> None:
     """Make ``output`` this spec's folder."""
     output.mkdir(parents=True, exist_ok=True)
     (output / "private").mkdir(mode=0o700, exist_ok=True)
-    _write(output / SPEC, json.dumps(spec.model_dump(mode="json"), indent=1).encode(), 0o600)
+    whole.write(output / SPEC, json.dumps(spec.model_dump(mode="json"), indent=1).encode(), 0o600)
 
 
 def conclude(subject: Subject, todo: Plan, store: Store, output: Path, watch: Watch) -> Results:
@@ -150,7 +150,7 @@ def conclude(subject: Subject, todo: Plan, store: Store, output: Path, watch: Wa
         provenance=describe.provenance(subject, todo, store),
     )
     _write_private(output / "private" / "records.parquet", subject, scores)
-    _write(output / "results.json", records.dump(results))
+    whole.write(output / "results.json", records.dump(results))
     return results
 
 
@@ -173,14 +173,6 @@ def _write_private(path: Path, subject: Subject, scores: Mapping[str, np.ndarray
             }
             columns |= {name: values[rows] for name, values in scores.items()}
             writer.write_table(pa.table(columns, schema))
-    part.replace(path)
-
-
-def _write(path: Path, content: bytes, mode: int = 0o644) -> None:
-    part = path.with_name(path.name + ".part")
-    part.unlink(missing_ok=True)
-    part.touch(mode)
-    part.write_bytes(content)
     part.replace(path)
 
 

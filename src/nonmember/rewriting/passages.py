@@ -20,7 +20,6 @@ ENDS = (
 """Of sentences and paragraphs; within a sentence that is too long, of lines, else of words."""
 
 BLOCKS = re.compile(r"(\n(?:[ \t]*\n)+)(?=[^\s})\]])(?!(?:else|elif|except|finally|end)\b)")
-EMPTY_LINES = re.compile(r"(?:[ \t]*\n)*")
 NOTHING = "nothing in it may change"
 FAIR = 0.5  # of the words that a passage should have: from there on, a paragraph's end ends it
 
