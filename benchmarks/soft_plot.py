@@ -7,8 +7,8 @@ from typing import Any
 from nonmember.report.plots import svg
 from nonmember.report.theme import SERIES, Spec, specification
 
-WHOM = ("all members", "trained raw", "rewritten")
-ROLE = {"trained raw": "raw", "rewritten": "rewritten"}
+WHOM = ("all", "raw", "rewritten")
+ROLE = {"raw": "raw", "rewritten": "rewritten"}
 VARIABLE = r"var\(--[\w-]+, ([^)]+)\)"
 AUC = {"type": "quantitative", "scale": {"domain": [0.3, 1], "clamp": True}}
 SHOWN = ("loss", "reference_difference")  # by how far the loss fell
@@ -50,7 +50,7 @@ def _ratios(domain: str, targets: Mapping[str, Any]) -> Iterator[dict[str, Any]]
     """The surest attack on all members and on those of each role, at every ratio."""
     for name, target in targets.items():
         ratio = 0.0 if name == "undefended" else float(name.removeprefix("soft "))
-        found = {"all members": target["best attack"]}
+        found = {"all": target["best attack"]}
         for whom, role in ROLE.items():
             if role in target["roles"]:
                 found[whom] = target["roles"][role]["best attack"]
