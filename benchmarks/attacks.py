@@ -16,10 +16,10 @@ from machine import keep
 from nonmember import verbs
 from nonmember.audit import threat
 from nonmember.audit.jobs import Job, Query, Train, Write
-from nonmember.audit.plan import Plan, plan
+from nonmember.audit.language.plan import Plan, plan
+from nonmember.audit.language.spec import Spec
+from nonmember.audit.language.subject import Subject, inspect
 from nonmember.audit.records import AttackResult
-from nonmember.audit.spec import Spec
-from nonmember.audit.subject import Subject, inspect
 from nonmember.console import progress
 from nonmember.evaluation.intervals import Interval
 from nonmember.signals.catalogue import passes

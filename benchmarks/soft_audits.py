@@ -13,7 +13,7 @@ from soft_texts import FUNCTIONS, SEED
 
 from nonmember import verbs
 from nonmember.audit import records
-from nonmember.audit.plan import secret_of
+from nonmember.audit.language.plan import secret_of
 from nonmember.audit.records import Results
 from nonmember.console import progress
 from nonmember.models import causal

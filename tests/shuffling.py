@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nonmember.audit import engine, run, spec, subject
+from nonmember.audit import engine, run
 from nonmember.audit.jobs import Plan
-from nonmember.audit.making import chain
-from nonmember.audit.plan import plan
+from nonmember.audit.language import spec, subject
+from nonmember.audit.language.making import chain
+from nonmember.audit.language.plan import plan
 from nonmember.audit.records import Results
 from nonmember.models import embedding
 from nonmember.rewriting import registry

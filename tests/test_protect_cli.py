@@ -16,7 +16,7 @@ import tiny
 from files import sentences, written
 from shuffling import STUBBORN, Shuffler
 
-from nonmember.audit import ledger
+from nonmember.audit.defended import ledger
 
 Say = Callable[..., tuple[int, str, str]]
 TEXTS = sentences(12, seed=5)

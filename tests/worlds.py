@@ -15,6 +15,7 @@ GAP = 3.0  # nats by which memorised tokens are likelier
 SPANS_GAP, REWRITES_GAP = 0.02, 0.05  # of it, by which all tokens of such copies are likelier
 OTHERS = ("known_", "pop_")  # signals of records that are not the candidates
 MODELS = ("base_", "self_")
+REFERENCES = 64  # models: enough on a side for a deviation of each candidate's own
 PER_RECORD = ("features", "sample_recall", "sample_zlib")  # their columns are no tokens
 
 
@@ -63,6 +64,7 @@ def for_needs(needs: Iterable[str], *, gap: float = GAP, n: int = 256, seed: int
     What asks no model finds its ``gap`` in the texts. ``known_`` signals are of other records,
     ``pop_`` signals of the non-members among them.
     """
+    needs = tuple(needs)
     shifted = gap > 0 and not queried(needs)
     found = {}
     for prefix, at in {"": seed, "known_": seed + 1, "pop_": seed + 2}.items():
@@ -70,7 +72,22 @@ def for_needs(needs: Iterable[str], *, gap: float = GAP, n: int = 256, seed: int
         if prefix == "pop_":
             world = reordered(world, np.flatnonzero(~world["member"]))
         found |= {prefix + name: signal for name, signal in world.items()}
+    if "ref_token_logprobs" in needs:
+        found |= references(found, gap=gap, seed=seed)
     return derived(found, needs)
+
+
+def references(world: World, *, gap: float, seed: int) -> World:
+    """Models tuned from the base as the target was, each on a random half of the candidates."""
+    rng = np.random.default_rng([seed, 2])
+    base = world["base_token_logprobs"]
+    halves = np.tile(np.arange(len(base)) % 2 == 0, (REFERENCES // 2, 1))
+    halves = rng.permuted(halves, axis=1)
+    saw = np.stack([halves, ~halves], axis=1).reshape(REFERENCES, -1)
+    unexpected = base < world["base_token_mean_logprob"]
+    learnt = saw[..., None] & unexpected & (rng.random((REFERENCES, *base.shape)) < 0.4)
+    moved = base + 0.3 * rng.normal(size=learnt.shape) + gap * learnt
+    return {"ref_token_logprobs": np.minimum(moved, planted.CERTAIN), "ref_member": saw}
 
 
 def derived(world: World, names: Iterable[str]) -> World:
@@ -93,7 +110,8 @@ def cut(world: World, tokens: int, rows: np.ndarray) -> World:
     for name, signal in _of_candidates(world).items():
         if _per_token(name, signal) or (tokens == 0 and name in PER_RECORD):
             found[name] = signal.copy()
-            found[name][rows, ..., tokens:] = np.nan
+            places = (slice(None), rows) if name.startswith("ref_") else (rows,)
+            found[name][*places, ..., tokens:] = np.nan
     found["texts"] = list(world["texts"])
     for row in rows:
         found["texts"][row] = " ".join(world["texts"][row].split()[:tokens])
@@ -133,20 +151,24 @@ def with_missing_copies(world: World, *, by: int) -> World:
 
 def reordered(world: World, order: np.ndarray) -> World:
     """The same world, its candidates in another order; what is known of others stays."""
-    return world | {name: _taken(one, order) for name, one in _of_candidates(world).items()}
+    return world | {name: _taken(name, one, order) for name, one in _of_candidates(world).items()}
 
 
 def as_type(world: World, dtype: type) -> World:
     """The same world, its arrays in another number format."""
     found = {
-        name: signal.astype(dtype) if _is_array(signal) else signal
+        name: signal.astype(dtype) if _is_array(signal) and signal.dtype != bool else signal
         for name, signal in world.items()
     }
     return derived(found, found)
 
 
 def _of_candidates(world: World) -> World:
-    return {name: signal for name, signal in world.items() if not name.startswith(OTHERS)}
+    return {
+        name: signal
+        for name, signal in world.items()
+        if not name.removeprefix("ref_").startswith(OTHERS)
+    }
 
 
 def _per_token(name: str, signal: Any) -> bool:
@@ -157,9 +179,11 @@ def _is_array(signal: Any) -> bool:
     return isinstance(signal, np.ndarray) and signal.ndim > 1
 
 
-def _taken(signal: Any, order: np.ndarray) -> Any:
+def _taken(name: str, signal: Any, order: np.ndarray) -> Any:
     if callable(signal):
         return signal
+    if name.startswith("ref_"):  # the models come first
+        return signal[:, order]
     return signal[order] if isinstance(signal, np.ndarray) else [signal[i] for i in order]
 
 

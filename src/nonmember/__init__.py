@@ -8,8 +8,8 @@ from importlib import import_module
 from typing import Any
 
 __all__ = [
-    "attack", "audit_spec", "defense", "dry_run", "protect", "protect_dataset", "rewriter",
-    "signal", "write_report",
+    "attack", "audit_classifier", "audit_spec", "audit_transfer", "defense", "dry_run",
+    "protect", "protect_dataset", "rewriter", "signal", "write_report",
 ]  # fmt: skip
 
 _HOMES = {
@@ -17,7 +17,9 @@ _HOMES = {
     "signal": "nonmember.signals.catalogue",
     "defense": "nonmember.defenses.registry",
     "rewriter": "nonmember.rewriting.registry",
+    "audit_classifier": "nonmember.verbs",
     "audit_spec": "nonmember.verbs",
+    "audit_transfer": "nonmember.verbs",
     "dry_run": "nonmember.verbs",
     "protect": "nonmember.verbs",
     "protect_dataset": "nonmember.verbs",

@@ -1,10 +1,9 @@
 """The array vocabulary: every shape in the library is spelled once, here.
 
-Axes, in this order: ``m`` reference models, ``n`` candidates, ``v`` views, ``t`` tokens, ``s``
-tokens of an altered copy, ``d`` features; ``k`` known records, ``z`` known non-members, ``w``
-views of those. Ragged
-token arrays are right-padded with NaN, so that a forgotten mask shows up as NaN instead of
-passing for a confident zero.
+Axes, in this order: ``m`` reference models, ``n`` candidates, ``v`` views, ``t`` tokens, ``c``
+classes, ``s`` tokens of an altered copy, ``d`` features, ``e`` epochs; ``k`` known records,
+``z`` known non-members, ``w`` views of those. Ragged token arrays are right-padded with NaN,
+so that a forgotten mask shows up as NaN instead of passing for a confident zero.
 """
 
 from collections.abc import Sequence
@@ -14,10 +13,16 @@ import numpy as np
 from annotated_types import Ge, Gt, Le
 from jaxtyping import Bool, Float, Int
 
-Access: TypeAlias = Literal["text", "label", "topk", "logprobs", "dist", "weights"]
+LanguageAccess: TypeAlias = Literal["text", "label", "topk", "logprobs", "dist", "weights"]
 """What an attacker can see of a language model, from least to most."""
 
-ACCESS: tuple[Access, ...] = ("text", "label", "topk", "logprobs", "dist", "weights")
+ClassifierAccess: TypeAlias = Literal["label", "topk", "scores", "weights"]
+"""What an attacker can see of a classifier, from least to most; ``scores`` are of all classes."""
+
+Access: TypeAlias = LanguageAccess | ClassifierAccess
+
+ACCESS: tuple[Access, ...] = ("text", "label", "topk", "scores", "logprobs", "dist", "weights")
+"""The two together, in an order that is right in either."""
 
 LOGPROB_FLOOR = -1e4
 """What the log-probability of an impossible token counts as, in nats."""
@@ -94,3 +99,54 @@ TokenMoments = Float[np.ndarray, "n t"]
 
 ZlibLength = Int[np.ndarray, "n"]
 """Bytes of the zlib-compressed UTF-8 text."""
+
+RefMember = Bool[np.ndarray, "m n"]
+"""Whom each reference model was trained on, among the candidates."""
+
+ModelGroups = Int[np.ndarray, "m"]
+"""The group of each model: a pair whose members saw complementary halves, as a rule."""
+
+RefTokenLogprobs = Float[np.ndarray, "m n t"]
+"""The same as ``TokenLogprobs`` of each of m reference models."""
+
+Inputs: TypeAlias = np.ndarray | Sequence[str]
+"""What a classifier is shown: an array whose first axis is the records, or a text for each."""
+
+Logits = Float[np.ndarray, "n c"]
+"""Of every class, before the softmax, finite; log-probabilities where only these are to be had."""
+
+Hits = Float[np.ndarray, "n"]
+"""1 where the predicted class is the true one, 0 where not."""
+
+Labels = Int[np.ndarray, "n"]
+"""True classes, 0 to c - 1."""
+
+RefLogits = Float[np.ndarray, "m n c"]
+PopLogits = Float[np.ndarray, "z c"]
+PopLabels = Int[np.ndarray, "z"]
+RefPopLogits = Float[np.ndarray, "m z c"]
+KnownLogits = Float[np.ndarray, "k c"]
+KnownLabels = Int[np.ndarray, "k"]
+
+ViewLogits = Float[np.ndarray, "n v c"]
+"""Logits of v altered copies of each input; the first copy is the input itself."""
+
+RefViewLogits = Float[np.ndarray, "m n v c"]
+
+ViewHits = Float[np.ndarray, "n v"]
+"""1 where the predicted class of an altered copy is the true one, 0 where not."""
+
+KnownViewHits = Float[np.ndarray, "k v"]
+
+Votes = Float[np.ndarray, "n c"]
+"""Share of the altered copies of each candidate for which each class is predicted."""
+
+RefVotes = Float[np.ndarray, "m n c"]
+
+BoundaryDistance = Float[np.ndarray, "n"]
+"""Norm of the smallest change found that the predicted class is lost by; 0 where it is wrong."""
+
+Trajectory = Float[np.ndarray, "n e"]
+"""Cross-entropy at each epoch of a student's distillation, then the model's own, nats."""
+
+RefTrajectory = Float[np.ndarray, "m n e"]

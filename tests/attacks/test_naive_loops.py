@@ -9,7 +9,8 @@ from attacks import loops
 import nonmember.attacks  # noqa: F401  (fills the registry)
 from nonmember.attacks.registry import get, of_families
 
-ELSEWHERE = {"camia", "ensemble", "mixture", "petal"}  # their loops are in their own tests
+ELSEWHERE = {"camia", "ensemble", "lira", "lira_offline", "mixture", "petal", "rmia"}
+"""Their loops are in their own tests."""
 
 CASES = {
     "loss": [{}, {"reduction": "sum"}],

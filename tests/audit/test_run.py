@@ -18,11 +18,12 @@ import tiny
 from files import sentences
 
 import nonmember as nm
-from nonmember.attacks.registry import of_families
-from nonmember.audit import asking, engine, records
+from nonmember.audit import engine, records
+from nonmember.audit.engines import work
 from nonmember.audit.jobs import Job
+from nonmember.audit.language import asking
 from nonmember.audit.records import AttackResult, Results, TargetResult
-from nonmember.audit.threat import FAMILIES
+from nonmember.audit.threat import of_kind
 from nonmember.errors import ModelError, RunError
 
 Values = Callable[..., dict[str, Any]]
@@ -76,7 +77,7 @@ def test_every_attack_that_there_is_runs_and_says_what_it_asked(
         data={**values()["data"], "known": 4},
         targets={"leaky": leaky},
         attacks={
-            "run": [*of_families(FAMILIES)],
+            "run": [*of_kind("language")],
             "queries": 100,
             "options": {"ez_mia": {"min_errors": 1}},
         },
@@ -86,9 +87,10 @@ def test_every_attack_that_there_is_runs_and_says_what_it_asked(
             },
             "self_prompted": {"texts": 8, "prompt_tokens": 4},
         },
+        references={"count": 4},
     )
     (target,) = nm.audit_spec(given, tmp_path / "run", store=tmp_path / "store").targets
-    assert {one.name for one in target.attacks} == of_families(FAMILIES).keys()
+    assert {one.name for one in target.attacks} == of_kind("language").keys()
     assert not [f for f in target.findings if f.code in ("E108", "E110")]
     asked = {one.name: one.queries for one in target.attacks}
     assert (asked["loss"], asked["neighbourhood"], asked["spv_mia"]) == (1, 3, 3)
@@ -209,8 +211,7 @@ def test_a_second_run_asks_and_trains_nothing(
     def fail(*_: object) -> None:
         raise AssertionError("a finished job was done again")
 
-    monkeypatch.setattr(engine, "_train", fail)
-    monkeypatch.setattr(engine, "_ask", fail)
+    monkeypatch.setattr(work, "do", fail)
     folder = finished[1]
     nm.audit_spec(values(), folder / "run", store=folder / "store")
     nm.audit_spec(
@@ -314,7 +315,7 @@ def test_a_mistake_in_the_spec_leaves_no_folder_behind(values: Values, tmp_path:
     ("content", "said"),
     [
         (b"{", "damaged"),
-        (b'{"schema": 2}', "damaged at 'title'"),
+        (b'{"schema": 2}', "damaged at 'kind'"),
         (b"\xff", "damaged"),
     ],
 )
@@ -326,6 +327,6 @@ def test_damaged_results_are_one_sentence(tmp_path: Path, content: bytes, said: 
 
 def test_results_of_a_newer_schema_are_refused(finished: tuple[Results, Path]) -> None:
     path = finished[1] / "run" / "results.json"
-    path.write_text(path.read_text().replace('"schema": 3', '"schema": 99', 1))
+    path.write_text(path.read_text().replace('"schema": 4', '"schema": 99', 1))
     with pytest.raises(RunError, match="schema 99 is newer"):
         records.load(path.parent)

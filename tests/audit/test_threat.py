@@ -1,19 +1,22 @@
 """Exactly the attacks run that such an attacker can run, and each other one says why not."""
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
-from nonmember.attacks.registry import Attack, of_families
-from nonmember.audit import options, spec, threat
-from nonmember.audit.threat import FAMILIES, Means
+from nonmember.attacks.registry import Attack
+from nonmember.audit import options, threat
+from nonmember.audit.language import spec
+from nonmember.audit.language.means import ADAPTIVE, Means, lacks
+from nonmember.audit.language.spec import parse
+from nonmember.audit.threat import of_kind
 from nonmember.errors import SpecError
 from nonmember.signals.catalogue import SIGNALS, queries
-from nonmember.types import ACCESS, Access
+from nonmember.types import ACCESS, Access, LanguageAccess
 
-EVERY = list(of_families(FAMILIES).values())
-ALL = Means("weights", base=True, non_members=True, members=True, rewritten=True)
+EVERY = list(of_kind("language").values())
+ALL = Means("weights", base=True, non_members=True, members=True, rewritten=True, references=4)
 
 
 def asked(**attacks: Any) -> spec.Spec:
@@ -22,7 +25,11 @@ def asked(**attacks: Any) -> spec.Spec:
         "targets": {"m": {"model": "x", "base": "y"}},
         "attacks": {"queries": 1000, **attacks},
     }
-    return spec.parse(values, "test")
+    return parse(values, "test")
+
+
+def chosen(given: spec.Spec, means: Means) -> tuple[tuple[Attack, ...], dict[str, str]]:
+    return threat.chosen(given, lacks(given, means))
 
 
 def names(attacks: tuple[Attack, ...]) -> set[str]:
@@ -30,13 +37,13 @@ def names(attacks: tuple[Attack, ...]) -> set[str]:
 
 
 def test_with_all_means_every_attack_runs() -> None:
-    attacks, left_out = threat.chosen(asked(), ALL)
+    attacks, left_out = chosen(asked(), ALL)
     assert names(attacks) == {one.name for one in EVERY} and not left_out
 
 
-@pytest.mark.parametrize("level", ACCESS)
+@pytest.mark.parametrize("level", get_args(LanguageAccess))
 def test_an_attacker_runs_exactly_what_the_access_allows(level: Access) -> None:
-    attacks, left_out = threat.chosen(asked(access=level), ALL)
+    attacks, left_out = chosen(asked(access=level), ALL)
     allowed = {
         one.name
         for one in EVERY
@@ -54,23 +61,21 @@ def test_an_attacker_runs_exactly_what_the_access_allows(level: Access) -> None:
 def test_naming_the_rewriter_allows_that_records_are_sent_to_it() -> None:
     values = asked().model_dump()
     values["signals"]["options"] = {"rewrites": {"rewriter": "endpoint"}}
-    attacks, _ = threat.chosen(spec.parse(values, "test"), replace(ALL, sends_to="https://host/v1"))
+    attacks, _ = chosen(parse(values, "test"), replace(ALL, sends_to="https://host/v1"))
     assert {"rewritten", "mixture"} <= names(attacks)
 
 
 def test_on_an_undefended_model_attacks_on_rewrites_run_only_where_named() -> None:
     plain = replace(ALL, rewritten=False)
-    attacks, left_out = threat.chosen(asked(), plain)
-    assert left_out.keys() == threat.ADAPTIVE and names(attacks).isdisjoint(threat.ADAPTIVE)
-    named, _ = threat.chosen(asked(run=sorted(threat.ADAPTIVE)), plain)
-    assert names(named) == threat.ADAPTIVE
+    attacks, left_out = chosen(asked(), plain)
+    assert left_out.keys() == ADAPTIVE and names(attacks).isdisjoint(ADAPTIVE)
+    named, _ = chosen(asked(run=sorted(ADAPTIVE)), plain)
+    assert names(named) == ADAPTIVE
 
 
 def test_a_target_that_answers_little_bounds_the_attacker() -> None:
     means = replace(ALL, access="label")
-    assert names(threat.chosen(asked(), means)[0]) == names(
-        threat.chosen(asked(access="label"), ALL)[0]
-    )
+    assert names(chosen(asked(), means)[0]) == names(chosen(asked(access="label"), ALL)[0])
 
 
 def test_an_ensemble_needs_what_the_attacks_it_combines_need() -> None:
@@ -81,7 +86,7 @@ def test_an_ensemble_needs_what_the_attacks_it_combines_need() -> None:
     assert threat.query_count(ensemble, few, asked()) == 1
     alone = asked(run=["loss", "ensemble"])
     with pytest.raises(SpecError, match="it combines others, and fewer than two run"):
-        threat.chosen(alone, ALL)
+        chosen(alone, ALL)
 
 
 @pytest.mark.parametrize(
@@ -104,51 +109,53 @@ def test_an_ensemble_needs_what_the_attacks_it_combines_need() -> None:
     ],
 )
 def test_what_an_attacker_lacks_is_said(means: Means, name: str, why: str) -> None:
-    assert why in threat.chosen(asked(), means)[1][name]
+    assert why in chosen(asked(), means)[1][name]
     with pytest.raises(SpecError, match=f"attack '{name}' cannot run: .*{why}"):
-        threat.chosen(asked(run=[name, "loss"]), means)
+        chosen(asked(run=[name, "loss"]), means)
 
 
 def test_an_ensemble_keeps_within_the_budget_whatever_else_runs() -> None:
     for budget in (1, 2, 6, 26):
-        attacks, left_out = threat.chosen(asked(queries=budget), ALL)
+        attacks, left_out = chosen(asked(queries=budget), ALL)
         assert "ensemble" not in left_out
         (ensemble,) = (one for one in attacks if one.name == "ensemble")
         assert 1 <= threat.query_count(ensemble, attacks, asked(queries=budget)) <= budget
 
 
 def test_an_attack_named_twice_runs_once() -> None:
-    attacks, _ = threat.chosen(asked(run=["loss", "language.loss", "zlib"]), ALL)
+    attacks, _ = chosen(asked(run=["loss", "language.loss", "zlib"]), ALL)
     assert [one.name for one in attacks] == ["loss", "zlib"]
 
 
 def test_where_no_attack_on_the_model_can_run_it_is_said_before_work() -> None:
-    with pytest.raises(SpecError, match=r"none on the model can run .*samia: it puts 10 texts"):
-        threat.chosen(asked(access="text", queries=4), ALL)
+    with pytest.raises(
+        SpecError, match=r"none on the model can run .*samia: it asks the model 10 times"
+    ):
+        chosen(asked(access="text", queries=4), ALL)
 
 
 def test_whatever_draws_follows_the_root_seed() -> None:
     def seeds(root: int) -> set[int]:
-        spec_of = spec.parse({**asked().model_dump(), "seed": root}, "test")
+        spec_of = parse({**asked().model_dump(), "seed": root}, "test")
         options_of = [options.of_attack(one, spec_of) for one in EVERY]
         options_of += [options.of_signal(one, spec_of) for one in SIGNALS.values()]
         return {found["seed"] for found in options_of if "seed" in found}
 
     assert len(seeds(0)) > 5 and not seeds(0) & seeds(1)
-    fixed = spec.parse({**asked(options={"dates": {"seed": 7}}).model_dump(), "seed": 1}, "test")
+    fixed = parse({**asked(options={"dates": {"seed": 7}}).model_dump(), "seed": 1}, "test")
     (dates,) = (one for one in EVERY if one.name == "dates")
     assert options.of_attack(dates, fixed)["seed"] == 7
 
 
 def test_attacks_over_the_budget_are_left_out_unless_they_are_named() -> None:
-    attacks, left_out = threat.chosen(asked(queries=2), ALL)
+    attacks, left_out = chosen(asked(queries=2), ALL)
     for one in attacks:
         assert threat.query_count(one, attacks, asked(queries=2)) <= 2
     assert (
-        "it puts 26 texts to the model per record; allow it with --queries 26"
+        "it asks the model 26 times per record; allow it with --queries 26"
         in (left_out["neighbourhood"])
     )
-    named, _ = threat.chosen(asked(queries=2, run=["neighbourhood"]), ALL)
+    named, _ = chosen(asked(queries=2, run=["neighbourhood"]), ALL)
     assert names(named) == {"neighbourhood"}
 
 
@@ -171,4 +178,4 @@ def test_the_budget_follows_the_options() -> None:
 def test_wrong_options_of_extractors_are_refused(options: dict[str, Any], said: str) -> None:
     values = asked().model_dump() | {"signals": {"options": options}}
     with pytest.raises(SpecError, match=said):
-        threat.check(spec.parse(values, "test"))
+        threat.check(parse(values, "test"))

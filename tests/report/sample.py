@@ -270,7 +270,8 @@ def study() -> Results:
 def results(*targets: TargetResult) -> Results:
     """A run over ``targets``; a leaky and a clean one unless told."""
     return Results(
-        schema=3,
+        schema=4,
+        kind="language",
         title="What two fine-tuned models reveal",
         created="2026-02-03T10:15:00+00:00",
         level=0.95,

@@ -85,7 +85,7 @@ def test_a_list_of_rewriters_says_what_leaves(capsys: pytest.CaptureFixture[str]
 def test_what_will_be_sent_is_told_before_it_is(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(console.engine, "seconds", lambda _: 1.0)
+    monkeypatch.setattr(console.engine, "seconds", lambda *_: 1.0)
     here, there = (
         SimpleNamespace(rewriter=SimpleNamespace(sends_to=place), attempts=4)
         for place in (None, "https://a.example/[v1]")

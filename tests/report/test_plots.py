@@ -104,3 +104,13 @@ def test_a_drawing_is_one_element_that_follows_the_page_and_says_its_numbers() -
     fills = {element.get("fill") for element in root.iter() if element.tag.endswith("}text")}
     assert fills == {"currentColor"}
     assert "var(--member, #0072b2)" in drawing
+
+
+def test_a_long_name_gets_room_for_a_wide_font() -> None:
+    def room(name: str) -> float:
+        one = replace(sample.leaky(), attacks=(replace(sample.leaky().attacks[0], name=name),))
+        extent: float = plots.forest(one)["encoding"]["y"]["axis"]["minExtent"]
+        return extent
+
+    assert room("augmentation_learned") > 136  # pixels, in DejaVu Sans at 12
+    assert room("bag_of_words") == 12 * plots.LETTER

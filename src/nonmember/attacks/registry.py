@@ -30,13 +30,18 @@ class Attack:
 
     @property
     def learned(self) -> bool:
-        """Whether it holds candidates against other records whose membership is known."""
-        return any(need.startswith(("known_", "pop_")) for need in self.needs)
+        """Whether it is fitted to candidates whose membership is known, and scores others.
+
+        The population of a classifier is no part of the candidates.
+        """
+        prefixes = ("known_",) if self.family == "classifier" else ("known_", "pop_")
+        return any(need.startswith(prefixes) for need in self.needs)
 
     @property
     def rowwise(self) -> bool:
         """Whether a candidate's score depends on its own signals only, so that a part will do."""
-        return not self.learned and "features" not in self.needs
+        whole = any(need.startswith("ref_") for need in self.needs) or "features" in self.needs
+        return not self.learned and not whole
 
 
 ATTACKS: dict[str, Attack] = {}

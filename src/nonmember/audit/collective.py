@@ -6,11 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from nonmember.attacks.registry import Attack
-from nonmember.audit.answers import Answers
-from nonmember.audit.choosing import Ground
+from nonmember.audit.cases import Audit, Signals
+from nonmember.audit.defended.choosing import Ground
+from nonmember.audit.parts import Common
 from nonmember.audit.records import AttackResult, PersonsResult, SetResult
-from nonmember.audit.spec import Spec
-from nonmember.audit.subject import Subject
 from nonmember.audit.threat import featured
 from nonmember.data.split import Split
 from nonmember.errors import UnresolvableError
@@ -35,10 +34,10 @@ class Collective:
 
 
 def found(
-    known: Answers,
+    known: Signals,
     attacks: Sequence[AttackResult],
     scores: Mapping[str, Scores],
-    subject: Subject,
+    subject: Audit,
     ground: Ground,
 ) -> Collective:
     """Dataset inference, and persons where some have more than one record.
@@ -55,7 +54,7 @@ def found(
     used = [one for one in featured(known.target.attacks, spec) if one.name in ground.carrying]
     there = {one: own[ground.there] for one, own in scores.items() if one in ground.carrying}
     whole, unable = _of_set(used, there, split, spec, biased=biased)
-    persons, few = _of_persons(there, split, spec)
+    persons, few = _of_persons(there, split, spec) if subject.grouped else (None, None)
     findings = tuple(one for one in (unable, few) if one is not None)
     return Collective(whole, persons, findings)
 
@@ -64,7 +63,7 @@ def _of_set(
     attacks: Sequence[Attack],
     scores: Mapping[str, Scores],
     split: Split,
-    spec: Spec,
+    spec: Common,
     *,
     biased: bool,
 ) -> tuple[SetResult | None, Finding | None]:
@@ -88,12 +87,10 @@ def _of_set(
 
 
 def _of_persons(
-    scores: Mapping[str, Scores], split: Split, spec: Spec
+    scores: Mapping[str, Scores], split: Split, spec: Common
 ) -> tuple[PersonsResult | None, Finding | None]:
-    """How well persons are told apart, where the records say whose they are."""
+    """How well persons are told apart."""
     name = next((one for one in PERSONS_BY if one in scores), None)
-    if spec.data.group is None:
-        return None, None
     if name is None:
         return None, checks.persons_left_out(f"neither {' nor '.join(PERSONS_BY)} counts here")
     try:

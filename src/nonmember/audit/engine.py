@@ -1,33 +1,98 @@
-"""Carries jobs out in this process. Nothing else knows where a job runs."""
+"""Where jobs are done: in this process, in local worker processes, or on a Ray cluster.
+
+Nothing else knows. An engine is given jobs in an order in which each finds what it needs.
+"""
 
 import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, replace
-from typing import Any
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, partial
+from typing import Protocol, runtime_checkable
 
 import torch
 
-from nonmember.audit import protecting
-from nonmember.audit.jobs import Job, Material, Protect, Query, Train, Write
-from nonmember.audit.sources import Served
-from nonmember.errors import ModelError, RunError
-from nonmember.models import causal, endpoint
-from nonmember.models.causal import CausalModel, Placement
-from nonmember.models.endpoint import Endpoint
-from nonmember.models.source import Source, locate
-from nonmember.models.text import Encoded
-from nonmember.rewriting import chat
-from nonmember.rewriting.cache import Cache
-from nonmember.signals.store import REWRITES, Store, note
-from nonmember.training import loop as training
-from nonmember.training import self_prompted
-from nonmember.training.finetune import fine_tune
+from nonmember.audit.engines import work
+from nonmember.audit.jobs import Job, waits
+from nonmember.errors import RunError, SpecError
+from nonmember.models.causal import Placement
+from nonmember.signals.store import Store
 
 Watch = Callable[[str, float], None]
 """Told what is being done and the share of all pending work that is done, from 0 to 1."""
 
-Loaded = CausalModel | Endpoint
 EFFICIENCY = 0.55  # of a matrix product's speed that a whole model reaches, seen on small CPUs
+RETRIES = 3  # of a job whose worker has died
+
+
+@dataclass(frozen=True)
+class Crew:
+    """How many jobs are done at once, and how many threads each has."""
+
+    workers: int
+    threads: int
+
+
+@runtime_checkable
+class Engine(Protocol):
+    """Whoever does jobs."""
+
+    def crew(self) -> Crew:
+        """Who would do them.
+
+        Raises:
+            RunError: nobody can be reached.
+        """
+
+    def run(self, jobs: Iterable[Job], store: Store, watch: Watch) -> None:
+        """Do every job whose output is not in the store yet.
+
+        Raises:
+            NonmemberError: a job cannot be done; no other is begun then.
+        """
+
+
+@dataclass(frozen=True)
+class Here:
+    """This process: one job after the other, in order."""
+
+    def crew(self) -> Crew:
+        """One, with all threads."""
+        return Crew(1, torch.get_num_threads())
+
+    def run(self, jobs: Iterable[Job], store: Store, watch: Watch) -> None:
+        """Do every job that is pending."""
+        run(jobs, store, watch)
+
+
+HERE: Engine = Here()
+
+
+def chosen(name: str = "local", workers: int | None = None, address: str | None = None) -> Engine:
+    """The engine of this name.
+
+    Args:
+        name: ``local``, or ``ray``.
+        workers: jobs at once: processes on this machine, or at most so many on the cluster.
+        address: of the Ray cluster; the one that this machine belongs to if not given.
+
+    Raises:
+        SpecError: there is no such engine, or it has no address.
+        RunError: Ray is not installed.
+    """
+    if name == "ray":
+        from nonmember.audit.engines.cluster import Cluster  # which may not be installed
+
+        return Cluster(address, workers)
+    if name != "local":
+        raise SpecError(f"engine {name!r}: there is none such; give local or ray")
+    if address is not None:
+        raise SpecError(f"address {address}: is that of a Ray cluster; choose the engine ray")
+    if workers is None or workers == 1:
+        return HERE
+    from nonmember.audit.engines.workers import Workers
+
+    return Workers(workers)
 
 
 def pending(jobs: Iterable[Job], store: Store) -> list[Job]:
@@ -36,207 +101,134 @@ def pending(jobs: Iterable[Job], store: Store) -> list[Job]:
 
 
 def run(jobs: Iterable[Job], store: Store, watch: Watch) -> None:
-    """Do every job that is pending."""
-    waiting = pending(jobs, store)
-    total, done = sum(job.work for job in waiting) or 1.0, 0.0
-    loaded: Loaded | None = None
-    for job in waiting:
-        watch(job.label, done / total)
-        told = _telling(watch, job, done, total)
-        if isinstance(job, Train | Protect):
-            loaded = None  # one model in memory at a time
-        if isinstance(job, Train):
-            _train(job, store, told)
-        elif isinstance(job, Protect):
-            _protect(job, store, told)
-        else:
-            asked = _at_hand(loaded, job)
-            if asked is None:
-                loaded = None
-                asked = loaded = _opened(job, store)
-            _ask(job, asked, store, told)
-        done += job.work
+    """Do every job that is pending, in this process."""
+    agenda, desk = Agenda(pending(jobs, store), watch), work.Desk(store)
+    for job in agenda.jobs:
+        agenda.begin(job)
+        work.do(job, desk, partial(agenda.tell, job))
+        agenda.finish(job)
 
 
-def _telling(watch: Watch, job: Job, before: float, total: float) -> Callable[[int], None]:
-    """Turns tokens of one job into the share of all work."""
-    reached = 0
-
-    def told(tokens: int) -> None:
-        nonlocal reached
-        reached += tokens
-        watch(job.label, (before + job.work * reached / max(1, job.tokens)) / total)
-
-    return told
+def unsendable(error: Exception) -> RunError:
+    """What to say of a job that cannot be sent to another process."""
+    return RunError(
+        f"workers: a job cannot be sent to another process ({error}); define what it uses in a "
+        "module that can be imported, or run without workers"
+    )
 
 
-def seconds(jobs: Sequence[Job]) -> float:
-    """What the jobs will roughly take, from the speed of one matrix product where they run."""
-    speeds = {where: _speed(where) for where in {job.where for job in jobs}}
-    return sum(job.work / speeds[job.where] for job in jobs)
+def seconds(jobs: Sequence[Job], crew: Crew | None = None) -> float:
+    """What the jobs will roughly take, from the speed of one matrix product in this process.
+
+    Several workers share them, but none begins what waits for another job. ``crew`` is this
+    process if not given.
+    """
+    crew = crew or HERE.crew()
+    speeds = {where: _speed(where, crew.threads) for where in {job.where for job in jobs}}
+    took = {job.address: job.work / speeds[job.where] for job in jobs}
+    before, ends = waits(jobs), dict[str, float]()
+    for job in jobs:
+        begun = max((ends.get(one, 0.0) for one in before[job.address]), default=0.0)
+        ends[job.address] = begun + took[job.address]
+    return max(sum(took.values()) / crew.workers, max(ends.values(), default=0.0))
 
 
-def _speed(where: Placement) -> float:
+def _speed(where: Placement, threads: int) -> float:
     """Floating-point operations a second that a model reaches there, roughly."""
     rows, inner, columns = 512, 1024, 4096
     left, right = (
         torch.ones(shape, dtype=where.dtype, device=where.device)
         for shape in ((rows, inner), (inner, columns))
     )
-    times = []
+    times, ours = [], torch.get_num_threads()
+    torch.set_num_threads(threads)
     for _ in range(4):
         start = time.perf_counter()
         float((left @ right)[0, 0])
         times.append(time.perf_counter() - start)
+    torch.set_num_threads(ours)
     return 2 * rows * inner * columns / min(times) * EFFICIENCY
 
 
-def _train(job: Train, store: Store, told: Callable[[int], None]) -> None:
-    start = time.perf_counter()
-    material = training.Material(tuple(_material(one, job, store) for one in _epochs(job)))
-    goes_on = job.hand_to is not None and not store.has(job.hand_to)
-    with store.writing(job.address) as folder:
-        fitted = fine_tune(
-            job.base,
-            material,
-            job.recipe,
-            job.where,
-            folder,
-            seed=job.seed,
-            scratch=store.scratch(job.address),
-            stop=job.stop,
-            hand_to=store.scratch(str(job.hand_to)) if goes_on else None,
-            watch=told,
-        )
-        _compare(job, material, fitted)
-        about = {
-            **_circumstances(job.where, start),
-            "loss per epoch, nats per token": fitted.losses,
-            "tokens per epoch": fitted.tokens,
-            "recipe": asdict(job.recipe),
-            "seed": job.seed,
-            "records": len(material.of(0)),
-            "held back": fitted.held_back,
-            "base": job.base.digest,
-        }
-        note(folder, about | ({"privacy": fitted.privacy} if fitted.privacy else {}))
+@dataclass
+class Agenda:
+    """Pending jobs on their way: which may begin, and how far they are.
 
-
-def _epochs(job: Train) -> tuple[Material, ...]:
-    """What each epoch is trained on, or one for all; what is not reached repeats the last."""
-    missing = job.recipe.epochs - len(job.materials) if len(job.materials) > 1 else 0
-    return (*job.materials, *job.materials[-1:] * missing)
-
-
-def _compare(job: Train, material: training.Material, fitted: training.Fitted) -> None:
-    """Hold what the updates were made of against what was to be trained on.
-
-    Raises:
-        RunError: they are not the same.
+    ``begun`` are the tokens of each job that is being done, ``settled`` is the work of those
+    that are done, and ``lost`` counts the workers that died doing one.
     """
-    planned = training.expected(material, job.recipe, seed=job.seed, epochs=len(fitted.seen))
-    if planned != fitted.seen:
-        raise RunError(
-            f"{job.label}: was not trained on what was planned; this is a defect, please report it"
-        )
 
+    jobs: Sequence[Job]
+    watch: Watch
+    begun: dict[str, int] = field(default_factory=dict)
+    done: set[str] = field(default_factory=set)
+    settled: float = 0.0
+    lost: Counter[str] = field(default_factory=Counter)
 
-def _protect(job: Protect, store: Store, told: Callable[[int], None]) -> None:
-    start = time.perf_counter()
-    try:
-        with store.writing(job.address) as folder:
-            about = protecting.carry_out(job, store, folder, told)
-            note(folder, {**_circumstances(job.where, start), **about})
-    finally:
-        chat.release()  # a training may come next
+    @cached_property
+    def known(self) -> Mapping[str, Job]:
+        """The jobs by address."""
+        return {job.address: job for job in self.jobs}
 
+    @cached_property
+    def _waits(self) -> Mapping[str, frozenset[str]]:
+        return waits(self.jobs)
 
-def _opened(job: Query | Write, store: Store) -> Loaded:
-    if isinstance(job.model, Served):
-        found = endpoint.connect(job.model.service)
-        if found.digest != job.model.digest:
-            found.close()
-            raise ModelError(
-                f"{job.model.name}: the model behind this address has changed since the audit "
-                "began; run it again"
+    @cached_property
+    def _total(self) -> float:
+        return sum(job.work for job in self.jobs) or 1.0
+
+    @property
+    def over(self) -> bool:
+        """Whether all is done."""
+        return len(self.done) == len(self.jobs)
+
+    def ready(self) -> list[Job]:
+        """The jobs that may begin, in order: all that come before them are done."""
+        taken = self.done | self.begun.keys()
+        free = (job for job in self.jobs if job.address not in taken)
+        return [job for job in free if self._waits[job.address] <= self.done]
+
+    def begin(self, job: Job) -> None:
+        """Note that a job is being done."""
+        self.begun[job.address] = 0
+        self._show(job)
+
+    def tell(self, job: Job, tokens: int) -> None:
+        """Note that so many more of its tokens are done."""
+        self.begun[job.address] += tokens
+        self._show(job)
+
+    def finish(self, job: Job) -> None:
+        """Note that its output is in the store."""
+        del self.begun[job.address]
+        self.done.add(job.address)
+        self.settled += job.work
+        self._show(job)
+
+    def put_back(self, job: Job) -> None:
+        """Note that nobody is doing it any more; it may begin again."""
+        del self.begun[job.address]
+
+    def lose(self, job: Job) -> None:
+        """Note that a worker died doing it; it may begin again.
+
+        Raises:
+            RunError: it has begun often enough.
+        """
+        self.put_back(job)
+        self.lost[job.address] += 1
+        if self.lost[job.address] > RETRIES:
+            raise RunError(
+                f"{job.label}: {RETRIES + 1} workers died doing it, as processes do that run out "
+                "of memory; take fewer workers, or machines with more memory"
             )
-        return found
-    return causal.load(_source(job.model, store), job.where)
 
+    def _show(self, job: Job) -> None:
+        doing = sum(map(self._reached, self.begun))
+        self.watch(job.label, (self.settled + doing) / self._total)
 
-def _ask(job: Query | Write, model: Loaded, store: Store, told: Callable[[int], None]) -> None:
-    start = time.perf_counter()
-    if isinstance(job, Query):
-        given = [_given(name, job, model, store) for name in job.signal.inputs]
-        arrays = job.signal.extract(*given, **job.options, watch=told)
-    else:
-        arrays = self_prompted.write(
-            model,
-            job.prompts,
-            texts=job.texts,
-            prompt_tokens=job.prompt_tokens,
-            most=job.most,
-            seed=job.seed,
-            watch=told,
-        )
-    about = _circumstances(job.where, start)
-    if isinstance(job.model, Served):
-        about = {"seconds": about["seconds"], "endpoint": job.model.name}
-    store.put(job.address, arrays, about)
-
-
-def _given(name: str, job: Query, model: Loaded, store: Store) -> Any:
-    """What an extractor asks for by this name; records are encoded here, once.
-
-    Whoever is asked, texts are altered and encoded as the target meets them.
-    """
-    if name == "model":
-        own = isinstance(model, Endpoint)
-        return model if own else replace(model, tokenizer=job.encoded.tokenizer)
-    if name == "encoded":
-        return tuple(job.encoded)
-    if name == "contents":
-        return [record.content for record in job.encoded.records]
-    return Cache(store.root / REWRITES) if name == "rewrites_cache" else job.inputs[name]
-
-
-def _circumstances(where: Placement, start: float) -> dict[str, Any]:
-    return {
-        "seconds": round(time.perf_counter() - start, 3),
-        "device": str(where.device),
-        "precision": str(where.dtype).removeprefix("torch."),
-        "threads": torch.get_num_threads(),
-        "torch": torch.__version__,
-    }
-
-
-def _material(material: Material, job: Train, store: Store) -> Sequence[Encoded]:
-    """What is trained on: records, protected or not, or what another job let a model write."""
-    if isinstance(material, Write):
-        found = {name: store.array(material.address, name) for name in ("ids", "first")}
-        return self_prompted.read(found, material.prompts[0].form)
-    if isinstance(material, Protect):
-        return replace(material.encoded, records=protecting.trained(store.folder(material.address)))
-    return material
-
-
-def _at_hand(loaded: Loaded | None, job: Query | Write) -> Loaded | None:
-    """The model that is asked, if it is the loaded one or the base below its adapter."""
-    if isinstance(job.model, Served):
-        there = isinstance(loaded, Endpoint) and loaded.service == job.model.service
-        return loaded if there else None
-    if not isinstance(loaded, CausalModel):
-        return None
-    wanted = job.model.address if isinstance(job.model, Train) else job.model.digest
-    if loaded.source.digest == wanted:
-        return loaded
-    below = loaded.source.base
-    return causal.base_of(loaded) if below is not None and below.digest == wanted else None
-
-
-def _source(model: Source | Train, store: Store) -> Source:
-    """A model on disk; one made here is known by the address of the job that made it."""
-    if isinstance(model, Source):
-        return model
-    found = locate(str(store.folder(model.address)), base=model.base.name)
-    return replace(found, digest=model.address)
+    def _reached(self, address: str) -> float:
+        """How much of a job's work is done."""
+        job = self.known[address]
+        return job.work * self.begun[address] / max(1, job.tokens)

@@ -1,18 +1,20 @@
 """What an engine can be asked to do, each under the address of its output."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from nonmember.audit.protection import Protection
-from nonmember.audit.sources import Served
-from nonmember.audit.subject import Target
+from nonmember.audit.classifiers.jobs import Inquire, Teach
+from nonmember.audit.defended.protection import Protection
+from nonmember.audit.language.sources import Served
+from nonmember.audit.language.subject import Target
 from nonmember.data.records import Records
 from nonmember.models.causal import Placement
 from nonmember.models.source import Source
 from nonmember.models.text import Encoded, Encodings
 from nonmember.signals.catalogue import Signal, Whose
 from nonmember.training.recipe import Recipe
+from nonmember.types import RefMember
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,38 @@ class Write:
 
 
 @dataclass(frozen=True)
+class Tune:
+    """Tune some adapters over ``base`` in one pass; the output is a folder with one of each.
+
+    ``member`` (m n) says which of the records each is tuned on.
+    """
+
+    address: str
+    label: str
+    base: Source
+    encoded: Encodings
+    member: RefMember
+    recipe: Recipe
+    seeds: tuple[int, ...]
+    where: Placement
+    tokens: int
+    work: float
+
+
+@dataclass(frozen=True)
+class Compare:
+    """Ask tuned adapters for the log-probabilities of candidates' tokens, (m n t)."""
+
+    address: str
+    label: str
+    model: Tune
+    encoded: Encodings
+    where: Placement
+    tokens: int
+    work: float
+
+
+@dataclass(frozen=True)
 class Selection:
     """What a defender asks of a warm-up about the training records, as if they were candidates."""
 
@@ -121,7 +155,29 @@ class Protect:
 
 
 Material = Encodings | Write | Protect
-Job = Train | Query | Write | Protect
+Job = Train | Query | Write | Protect | Tune | Compare | Teach | Inquire
+
+
+def needs(job: Job) -> frozenset[str]:
+    """The addresses of the outputs that a job reads."""
+    if isinstance(job, Train):
+        return frozenset(one.address for one in job.materials if isinstance(one, Write | Protect))
+    if isinstance(job, Protect):
+        asked = job.selection.queries.values() if job.selection else ()
+        return frozenset(one.address for queries in asked for one in queries)
+    if isinstance(job, Teach):
+        return frozenset(job.after)
+    model = None if isinstance(job, Tune) else job.model
+    return frozenset({model.address} if isinstance(model, Train | Teach | Tune) else ())
+
+
+def waits(jobs: Sequence[Job]) -> dict[str, frozenset[str]]:
+    """By address, which of these jobs come before each: what it needs, and its own warm-ups."""
+    found = {job.address: needs(job) for job in jobs}
+    for job in jobs:
+        if isinstance(job, Train) and job.hand_to in found:
+            found[job.hand_to] |= {job.address}
+    return {address: before.intersection(found) for address, before in found.items()}
 
 
 @dataclass(frozen=True)
@@ -130,10 +186,11 @@ class Plan:
 
     ``shards`` are the ranges of candidates that are asked together, per target. ``answers``
     lists, per target, whose answer it is and the signal's name, the addresses of the shards
-    in order.
+    in order; ``compared``, per target, those of the references, in blocks, of each shard.
     """
 
     jobs: tuple[Job, ...]
     shards: Mapping[str, tuple[slice, ...]]
     answers: Mapping[tuple[str, Whose, str], tuple[str, ...]]
     trained: Mapping[str, Train]
+    compared: Mapping[str, tuple[tuple[str, ...], ...]] = field(default_factory=dict)

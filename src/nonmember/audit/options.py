@@ -5,7 +5,7 @@ from types import MappingProxyType
 from typing import Any, Protocol, runtime_checkable
 
 from nonmember.attacks.registry import Attack
-from nonmember.audit.spec import Signals, Spec
+from nonmember.audit.parts import Common, Signals
 from nonmember.errors import SpecError, unknown
 from nonmember.models.source import locate
 from nonmember.options import checked
@@ -30,7 +30,7 @@ class Asking(Protocol):
         """Options of extractors."""
 
 
-def of_attack(attack: Attack, spec: Spec) -> dict[str, Any]:
+def of_attack(attack: Attack, spec: Common) -> dict[str, Any]:
     """The attack's options as this audit sets them, under its short or its full name.
 
     Raises:
@@ -79,7 +79,7 @@ def content(given: Mapping[str, Any]) -> str:
     return str(sorted(named.items()))
 
 
-def check_signals(spec: Spec) -> None:
+def check_signals(spec: Common) -> None:
     """Refuse options of extractors that there are not, or that do not have them.
 
     Raises:

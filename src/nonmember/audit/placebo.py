@@ -7,12 +7,12 @@ import numpy as np
 
 from nonmember.attacks.registry import Attack
 from nonmember.audit import options
-from nonmember.audit.choosing import Ground
+from nonmember.audit.cases import Audit, Case
+from nonmember.audit.defended.choosing import Ground
 from nonmember.audit.figures import figures, plainly_silent, telling
+from nonmember.audit.parts import Common
 from nonmember.audit.records import Redraws
 from nonmember.audit.scoring import Whole, cross_fitted, of_some
-from nonmember.audit.spec import Spec
-from nonmember.audit.subject import Subject, Target
 from nonmember.data.split import Split
 from nonmember.seeds import derive, generator
 from nonmember.types import Scores
@@ -22,10 +22,10 @@ BlindScores = dict[tuple[str, int, str], np.ndarray]
 
 
 def redraws(
-    target: Target,
+    target: Case,
     whole: Whole,
     scores: Mapping[str, Scores],
-    subject: Subject,
+    subject: Audit,
     ground: Ground,
     blind: BlindScores,
 ) -> Redraws:
@@ -38,7 +38,7 @@ def redraws(
     spec, alarms, withheld = subject.spec, 0, 0
     own = {name: one[ground.there] for name, one in scores.items()}
     whole, there = of_some(whole, ground.there), blake2b(ground.there.tobytes()).hexdigest()
-    texts = f"{target.candidates.form} {target.fingerprint} {there}"
+    texts = f"{target.meets} {there}"
     for turn in range(spec.evaluation.redraws):
         split = redrawn(ground.split, generator(spec.seed, "redraw", turn))
         drawn = dict(own)
@@ -55,7 +55,7 @@ def redraws(
             one.family
             for one in target.attacks
             if one.family == "blind" or one.name in ground.carrying
-            if _telling(one, drawn[one.name], split, spec, target.attacks)
+            if _telling(one, drawn[one.name], split, spec, target.attacks * target.looks)
         ]
         withheld += "blind" in told
         alarms += bool(told) and "blind" not in told
@@ -63,7 +63,7 @@ def redraws(
 
 
 def _telling(
-    attack: Attack, scores: Scores, split: Split, spec: Spec, among: Sequence[Attack]
+    attack: Attack, scores: Scores, split: Split, spec: Common, among: Sequence[Attack]
 ) -> bool:
     ask = spec.evaluation
     if plainly_silent(attack, scores, split, ask, among=among):

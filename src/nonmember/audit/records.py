@@ -17,7 +17,7 @@ from nonmember.evaluation.roc import Curve, TprAtFpr
 from nonmember.evaluation.sets import DatasetInference
 from nonmember.types import Access
 
-SCHEMA = 3
+SCHEMA = 4
 Role = Literal["raw", "rewritten", "kept", "dropped"]
 
 
@@ -36,7 +36,8 @@ class AttackResult:
 
     ``auc`` is this attack's alone; if ``blind``, it covers all blind attacks at once.
 
-    ``queries`` is how many texts it puts to the target per record.
+    ``queries`` is how many texts it puts to the target per record. ``of_parent``: it asks the
+    model that the target was fine-tuned from instead, and carries no verdict.
     """
 
     name: str
@@ -54,14 +55,18 @@ class AttackResult:
     curve: Curve
     histogram: Histogram
     blind: bool
+    of_parent: bool = False
 
 
 @dataclass(frozen=True)
 class Exposed:
-    """A member that the strongest attack ranks high. ``above`` counts likelier non-members."""
+    """A member that the strongest attack ranks high. ``above`` counts likelier non-members.
+
+    ``tokens`` is None of what is no text.
+    """
 
     record: str
-    tokens: int
+    tokens: int | None
     above: int
 
 
@@ -170,6 +175,52 @@ class Utility:
 
 
 @dataclass(frozen=True)
+class ClassifierUtility:
+    """What a classifier is worth on the non-members, inputs of the same kind that it never saw.
+
+    ``loss`` is the mean cross-entropy in nats; ``calibration_error`` the expected one (Guo et
+    al. 2017), 0 to 1. ``confidence_auc`` is of its confidence, right answers against wrong ones.
+    """
+
+    records: int
+    accuracy: Interval
+    loss: Interval
+    calibration_error: Interval
+    accuracy_on_members: Interval
+    confidence_auc: Interval | None = None
+
+
+@dataclass(frozen=True)
+class DownstreamUtility:
+    """What a fine-tuned classifier is worth on examples of its own task that it never saw.
+
+    ``setting`` says how it was made of its parent; the rest is as of ``ClassifierUtility``.
+    """
+
+    setting: str
+    examples: int
+    accuracy: Interval
+    loss: Interval
+    calibration_error: Interval
+
+
+@dataclass(frozen=True)
+class InTurn:
+    """What an attack finds where each reference in turn is the target, its pair left out.
+
+    Means over ``models`` of the AUC, whose standard deviation is ``spread``: ``parents`` of LiRA
+    on what they were fine-tuned from, ``placebo`` with a membership that is not theirs.
+    """
+
+    attack: str
+    models: int
+    auc: Interval
+    spread: float
+    placebo: Interval
+    parents: Interval | None
+
+
+@dataclass(frozen=True)
 class TargetResult:
     """One audited model."""
 
@@ -192,13 +243,20 @@ class TargetResult:
     defenses: tuple[DefenseResult, ...] = ()
     roles: tuple[RoleResult, ...] = ()
     utility: Utility | None = None
+    classifier: ClassifierUtility | None = None
+    downstream: DownstreamUtility | None = None
+    in_turn: InTurn | None = None
 
 
 @dataclass(frozen=True)
 class Results:
-    """A run. ``schema`` grows when a reader of the old form would go wrong."""
+    """A run. ``schema`` grows when a reader of the old form would go wrong.
+
+    ``kind`` is that of all its targets.
+    """
 
     schema: int
+    kind: Literal["language", "classifier", "transfer"]
     title: str
     created: str
     level: float

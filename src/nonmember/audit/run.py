@@ -16,15 +16,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from nonmember.audit import describe, engine, judge, records, whole
-from nonmember.audit.engine import Watch
-from nonmember.audit.jobs import Job, Plan
+from nonmember.audit import kinds, records, ways, whole
+from nonmember.audit.engine import HERE, Engine, Watch, pending
+from nonmember.audit.jobs import Job
+from nonmember.audit.kinds import AnySpec
 from nonmember.audit.placebo import BlindScores
-from nonmember.audit.plan import plan
-from nonmember.audit.records import Results
-from nonmember.audit.spec import Spec, parse
-from nonmember.audit.subject import Subject, inspect
+from nonmember.audit.records import Results, TargetResult
+from nonmember.audit.ways import Way
 from nonmember.errors import RunError, SpecError
+from nonmember.signals.catalogue import REFERENCES
 from nonmember.signals.store import Store
 
 Observe = Callable[[Sequence[Job]], AbstractContextManager[Watch]]
@@ -34,14 +34,10 @@ COLUMNS = {
     "record": pa.string(),
     "group": pa.int64(),
     "member": pa.bool_(),
-    "text": pa.string(),
 }
-NOT_COVERED = (
-    "Attackers who train their own models: reference-model attacks (LiRA, RMIA) can find more.",
-    "Extraction: whether the model can be made to recite a record.",
-    "Data the base model was pre-trained on, unless it is the model under audit.",
+NO_REFERENCES = (
+    "Attackers who train their own models: reference-model attacks (LiRA, RMIA) can find more."
 )
-
 PERSONS = "Persons: a person with many records can be exposed though no single record is."
 
 
@@ -58,7 +54,14 @@ def unobserved(_pending: Sequence[Job]) -> Iterator[Watch]:
     yield lambda _what, _share: None
 
 
-def audit(spec: Spec, output: Path, store: Store, observe: Observe = unobserved) -> Results:
+def audit(
+    spec: AnySpec,
+    output: Path,
+    store: Store,
+    observe: Observe = unobserved,
+    engine: Engine = HERE,
+    given: Any = None,
+) -> Results:
     """Do what ``spec`` asks and leave the results in ``output``. Finished work is not repeated.
 
     Args:
@@ -66,20 +69,27 @@ def audit(spec: Spec, output: Path, store: Store, observe: Observe = unobserved)
         output: the run folder; made if it is not there.
         store: where finished work is kept.
         observe: given the jobs still to do, opens what is told of their progress.
+        engine: where the jobs are done; in this process if not given.
+        given: what a caller handed over in memory, as the kind of audit takes it.
 
     Raises:
         NonmemberError: something named by the spec cannot be used; raised before any work.
     """
     check(output, spec)
-    subject = inspect(spec)
-    todo = plan(subject)
+    way = ways.of(spec)
+    subject = way.inspect(spec) if given is None else way.inspect(spec, given)
     claim(output, spec)
-    with observe(engine.pending(todo.jobs, store)) as watch:
-        engine.run(todo.jobs, store, watch)
-        return conclude(subject, todo, store, output, watch)
+    while True:
+        todo = way.plan(subject)
+        with observe(pending(todo.jobs, store)) as watch:
+            engine.run(todo.jobs, store, watch)
+            wider = way.wider(subject, todo, store)
+            if wider is None:
+                return conclude(subject, todo, store, output, watch)
+        subject = wider
 
 
-def check(output: Path, spec: Spec) -> None:
+def check(output: Path, spec: AnySpec) -> None:
     """Refuse a folder that is not this spec's; what the page shows does not make another spec.
 
     Raises:
@@ -98,16 +108,16 @@ def check(output: Path, spec: Spec) -> None:
         )
 
 
-def _results_of(spec: Spec) -> dict[str, Any]:
+def _results_of(spec: AnySpec) -> dict[str, Any]:
     """What of a spec decides the results: not how fast an endpoint is asked."""
     values = spec.model_dump()
     for target in values["targets"].values():
         for pace in ("at_once", "per_second", "insecure"):
-            (target["endpoint"] or {}).pop(pace, None)
+            (target.get("endpoint") or {}).pop(pace, None)
     return values
 
 
-def asked(output: Path) -> Spec:
+def asked(output: Path) -> AnySpec:
     """What a run was asked.
 
     Raises:
@@ -115,63 +125,74 @@ def asked(output: Path) -> Spec:
     """
     path = output / SPEC
     try:
-        return parse(json.loads(path.read_text(encoding="utf-8")), str(path))
+        return kinds.parse(json.loads(path.read_text(encoding="utf-8")), str(path))
     except (OSError, ValueError, SpecError) as error:
         raise RunError(
             f"{path}: damaged or missing ({error}); remove {output} or choose another --output"
         ) from None
 
 
-def claim(output: Path, spec: Spec) -> None:
+def claim(output: Path, spec: AnySpec) -> None:
     """Make ``output`` this spec's folder."""
     output.mkdir(parents=True, exist_ok=True)
     (output / "private").mkdir(mode=0o700, exist_ok=True)
     whole.write(output / SPEC, json.dumps(spec.model_dump(mode="json"), indent=1).encode(), 0o600)
 
 
-def conclude(subject: Subject, todo: Plan, store: Store, output: Path, watch: Watch) -> Results:
+def conclude(subject: Any, todo: Any, store: Store, output: Path, watch: Watch) -> Results:
     """Judge every target from the store's answers and write the run folder."""
-    scores: dict[str, np.ndarray] = {}
+    way, scores = ways.of(subject.spec), dict[str, np.ndarray]()
     targets, blind = [], BlindScores()
     for target in subject.targets:
         watch(f"judge {target.name}", 1.0)
-        found, own = judge.judged(target, subject, todo, store, blind)
+        found, own = way.judged(target, subject, todo, store, blind)
         targets.append(found)
         scores |= {f"{target.name}.{name}": values for name, values in own.items()}
     results = Results(
         schema=records.SCHEMA,
+        kind=subject.spec.kind,
         title=subject.spec.title,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         level=subject.spec.evaluation.level,
-        data=describe.data(subject),
+        data=way.data(subject),
         targets=tuple(targets),
-        not_covered=(*NOT_COVERED, *(() if any(one.persons for one in targets) else (PERSONS,))),
+        not_covered=tuple(_not_covered(targets, way)),
         findings=subject.findings,
-        provenance=describe.provenance(subject, todo, store),
+        provenance=way.provenance(subject, todo, store),
     )
     _write_private(output / "private" / "records.parquet", subject, scores)
     whole.write(output / "results.json", records.dump(results))
     return results
 
 
-def _write_private(path: Path, subject: Subject, scores: Mapping[str, np.ndarray]) -> None:
+def _not_covered(targets: Sequence[TargetResult], way: Way) -> Iterator[str]:
+    """Who was not looked at, in words."""
+    needs = {need for target in targets for attack in target.attacks for need in attack.needs}
+    if not any(need.startswith(REFERENCES) for need in needs):
+        yield NO_REFERENCES
+    yield from way.not_covered
+    if not any(target.persons for target in targets):
+        yield PERSONS
+
+
+def _write_private(path: Path, subject: Any, scores: Mapping[str, np.ndarray]) -> None:
     """Every record with its scores, some at a time."""
     path.parent.mkdir(mode=0o700, exist_ok=True)
     part = path.with_suffix(".part")
     part.touch(mode=0o600)
-    records, split = subject.candidates.records, subject.candidates.split
-    schema = pa.schema({**COLUMNS, **dict.fromkeys(scores, pa.float64())})
+    way, candidates = ways.of(subject.spec), subject.candidates
+    split, every = candidates.split, np.arange(len(candidates.split.member))
+    schema = pa.schema({**COLUMNS, **way.columns, **dict.fromkeys(scores, pa.float64())})
     with pq.ParquetWriter(part, schema) as writer:
-        for start in range(0, len(records), ROWS):
+        for start in range(0, len(every), ROWS):
             rows = slice(start, start + ROWS)
-            block = list(records[rows])
             columns = {
-                "record": [record.id for record in block],
+                "record": candidates.ids(every[rows]),
                 "group": split.group[rows],
                 "member": split.member[rows],
-                "text": [record.plain() for record in block],
+                **way.private(subject, rows),
+                **{name: values[rows] for name, values in scores.items()},
             }
-            columns |= {name: values[rows] for name, values in scores.items()}
             writer.write_table(pa.table(columns, schema))
     part.replace(path)
 

@@ -10,14 +10,15 @@ from sklearn.model_selection import StratifiedGroupKFold
 
 from nonmember.attacks.registry import Attack
 from nonmember.audit import options
-from nonmember.audit.answers import Answers
-from nonmember.audit.choosing import within
-from nonmember.audit.spec import Spec
+from nonmember.audit.cases import Signals
+from nonmember.audit.defended.choosing import within
+from nonmember.audit.parts import Common
 from nonmember.audit.threat import featured
 from nonmember.data.split import Split
 from nonmember.errors import RunError
 from nonmember.evaluation.intervals import cross_fitting_spread
 from nonmember.seeds import derive
+from nonmember.signals.catalogue import REFERENCES
 from nonmember.types import Scores
 
 FOLDS = 5
@@ -25,7 +26,7 @@ Whole = Callable[[str], Any]
 """The signal of that name for all candidates, in their order."""
 
 
-def scores(answers: Answers, split: Split, there: np.ndarray, spec: Spec) -> dict[str, Scores]:
+def scores(answers: Signals, split: Split, there: np.ndarray, spec: Common) -> dict[str, Scores]:
     """One score per candidate and attack, by the attack's name.
 
     Attacks that look at a record at a time do so a shard at a time; then those that compare
@@ -34,19 +35,24 @@ def scores(answers: Answers, split: Split, there: np.ndarray, spec: Spec) -> dic
     on in another record, so it is known of neither side.
     """
     attacks = answers.target.attacks
-    found = _streamed([one for one in attacks if one.rowwise], answers, spec)
+    found = _streamed([one for one in attacks if one.rowwise], answers, spec, len(there))
     whole, some = of_some(with_features(answers, found, spec), there), within(split, there)
-    for attack in attacks:
-        if not attack.rowwise:
-            given = options.of_attack(attack, spec)
-            fitted = cross_fitted(attack, whole, some, given, seed=spec.seed)
-            found[attack.name] = np.full(len(there), np.nan)
-            found[attack.name][there] = fitted
+    for attack in (one for one in attacks if not one.rowwise):
+        given = options.of_attack(attack, spec)
+        if attack.learned:
+            own = cross_fitted(attack, whole, some, given, seed=spec.seed)
+        else:
+            score = attack.score(*map(whole, attack.needs), **given)
+            own = _checked(attack, score, len(some.group))
+        found[attack.name] = np.full(len(there), np.nan)
+        found[attack.name][there] = own
     return {attack.name: found[attack.name] for attack in attacks}
 
 
-def _streamed(attacks: Sequence[Attack], answers: Answers, spec: Spec) -> dict[str, Scores]:
-    found = {one.name: np.full(len(answers.target.candidates), np.nan) for one in attacks}
+def _streamed(
+    attacks: Sequence[Attack], answers: Signals, spec: Common, candidates: int
+) -> dict[str, Scores]:
+    found = {one.name: np.full(candidates, np.nan) for one in attacks}
     given = {one.name: options.of_attack(one, spec) for one in attacks}
     for rows, fetch in answers.shards():
         for attack in attacks:
@@ -55,7 +61,7 @@ def _streamed(attacks: Sequence[Attack], answers: Answers, spec: Spec) -> dict[s
     return found
 
 
-def with_features(answers: Answers, found: Mapping[str, Scores], spec: Spec) -> Whole:
+def with_features(answers: Signals, found: Mapping[str, Scores], spec: Common) -> Whole:
     """Signals of all candidates; ``features`` are the scores of the attacks that are combined."""
     columns = [found[one.name] for one in featured(answers.target.attacks, spec)]
 
@@ -68,11 +74,13 @@ def with_features(answers: Answers, found: Mapping[str, Scores], spec: Spec) -> 
 def of_some(whole: Whole, there: np.ndarray) -> Whole:
     """The same signals, of those ``there`` alone; each is put together once."""
     places = np.flatnonzero(there)
-    return whole if there.all() else cache(lambda name: _taken(whole(name), places))
+    return whole if there.all() else cache(lambda name: _taken(name, whole(name), places))
 
 
-def _taken(values: Any, places: np.ndarray) -> Any:
-    """Rows of an array or of texts."""
+def _taken(name: str, values: Any, places: np.ndarray) -> Any:
+    """Candidates of an array, in which reference models come first, or of texts."""
+    if name.startswith(REFERENCES):
+        return values[:, places]
     return values[places] if isinstance(values, np.ndarray) else values.take(places)
 
 
@@ -111,11 +119,19 @@ def cross_fitted(
         return out
     splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=derive(seed, "folds") % 2**32)
     for known, held in splitter.split(split.member, split.member, split.group):
-        parts = [_part(need, whole, split, known, held) for need in attack.needs]
+        parts = [
+            whole(need) if _aside(attack, need) else _part(need, whole, split, known, held)
+            for need in attack.needs
+        ]
         found = _checked(attack, attack.score(*parts, **given), len(held))
         ranks = rankdata(found, nan_policy="omit") / ((~np.isnan(found)).sum() + 1)
         out[held] = np.where(np.isnan(found), np.nan, ranks)
     return out
+
+
+def _aside(attack: Attack, need: str) -> bool:
+    """Whether a signal is of a population that is no part of the candidates."""
+    return attack.family == "classifier" and "pop_" in need
 
 
 def _part(need: str, whole: Whole, split: Split, known: np.ndarray, held: np.ndarray) -> Any:
@@ -127,4 +143,4 @@ def _part(need: str, whole: Whole, split: Split, known: np.ndarray, held: np.nda
         rows = known
     if need.startswith("pop_"):
         rows = known[~split.member[known]]
-    return _taken(whole(need.removeprefix("known_").removeprefix("pop_")), rows)
+    return _taken(need, whole(need.removeprefix("known_").removeprefix("pop_")), rows)

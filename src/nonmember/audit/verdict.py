@@ -45,7 +45,11 @@ def tells(claim: Claim) -> bool:
 
 
 def verdict(
-    attacks: Sequence[AttackResult], detectable: float, *, lost: int = 0
+    attacks: Sequence[AttackResult],
+    detectable: float,
+    *,
+    lost: int = 0,
+    whose: str = "its training records",
 ) -> tuple[bool | None, str]:
     """Whether the model leaks (None: cannot be said), and the sentence that says so.
 
@@ -53,6 +57,7 @@ def verdict(
         attacks: those that may carry a verdict, and those that never see the model.
         detectable: the smallest AUC that would have been seen.
         lost: members that a defense dropped for being exposed.
+        whose: records, in words.
     """
     blind = [one for one in attacks if one.blind and one.auc.excludes(0.5)]
     if blind:
@@ -73,7 +78,7 @@ def verdict(
             f"A leak of AUC {detectable:.2f} or more would have been seen with 80 % probability; "
             "a smaller one might not."
         )
-    return True, f"This model reveals its training records: {_claim(best, found[0], tried)}."
+    return True, f"This model reveals {whose}: {_claim(best, found[0], tried)}."
 
 
 def _withheld(blind: AttackResult, lost: int) -> str:

@@ -1,22 +1,27 @@
 """Audits, and the pages that they leave."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from nonmember.cli.flags import (
+    Address,
     Device,
     DryRun,
+    Engine,
+    EngineName,
     Field,
     MaxTokens,
     Output,
     Packed,
     Precision,
     StoreAt,
+    Workers,
     app,
     audits,
 )
+from nonmember.cli.running import audit
 
 
 @app.command()
@@ -35,7 +40,7 @@ def demo(
     from nonmember import verbs
 
     place = output or Path("demo-quick" if quick else "demo")
-    _audit(verbs.demo_spec(quick=quick), place, store, dry_run=dry_run)
+    audit(verbs.demo_spec(quick=quick), place, store, dry_run=dry_run)
 
 
 @audits.command()
@@ -96,6 +101,14 @@ def llm(
             "--known", help="Records of each side that the attacker knows; they are not evaluated."
         ),
     ] = 0,
+    references: Annotated[
+        int,
+        typer.Option(
+            "--references",
+            help="Reference models to tune over the base, an even number: adapters, for LiRA and "
+            "RMIA.",
+        ),
+    ] = 0,
     packed: Packed = False,
     long: Annotated[
         str,
@@ -138,11 +151,15 @@ def llm(
     show_text: Annotated[
         bool, typer.Option("--show-text", help="Put the most exposed records' texts on the page.")
     ] = False,
+    workers: Workers = None,
+    engine: Engine = EngineName.LOCAL,
+    address: Address = None,
     store: StoreAt = None,
     dry_run: DryRun = False,
 ) -> None:
     """Audit a fine-tuned language model on records it was and was not trained on."""
     from nonmember import verbs
+    from nonmember.audit.engine import chosen
 
     spec = verbs.llm_spec(
         model,
@@ -163,25 +180,31 @@ def llm(
             "corpus": corpus,
         },
         attacks={"run": attacks or None, "access": access, "queries": queries},
+        references={"count": references},
         fpr=fpr or (),
         seed=seed,
         compute={"device": device, "precision": precision},
         show_text=show_text,
     )
-    _audit(spec, output, store, dry_run=dry_run)
+    audit(spec, output, store, dry_run=dry_run, engine=chosen(engine.value, workers, address))
 
 
 @audits.command("spec")
 def audit_spec(
     file: Annotated[Path, typer.Argument(help="The audit's TOML file.")],
     output: Output,
+    workers: Workers = None,
+    engine: Engine = EngineName.LOCAL,
+    address: Address = None,
     store: StoreAt = None,
     dry_run: DryRun = False,
 ) -> None:
     """Run the audit that a TOML file describes."""
-    from nonmember.audit.spec import read
+    from nonmember.audit.engine import chosen
+    from nonmember.audit.kinds import read
 
-    _audit(read(file), output, store, dry_run=dry_run)
+    where = chosen(engine.value, workers, address)
+    audit(read(file), output, store, dry_run=dry_run, engine=where)
 
 
 @app.command()
@@ -199,16 +222,3 @@ def report(
     from nonmember import verbs
 
     typer.echo(verbs.write_report(run, show_text=show_text))
-
-
-def _audit(spec: Any, output: Path, store: Path | None, *, dry_run: bool) -> None:
-    from nonmember import console, verbs
-
-    if dry_run:
-        console.plan(*verbs.dry_run(spec, store=store))
-        return
-    found = verbs.audit_spec(spec, output, store=store, observe=console.progress)
-    console.results(found)
-    typer.echo(f"\nThe page: {output / 'report.html'}")
-    if verbs.incomplete(found):
-        raise typer.Exit(1)

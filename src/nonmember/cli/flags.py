@@ -1,5 +1,6 @@
 """Flags that several commands have, and the applications that they are registered with."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -17,6 +18,14 @@ audits = typer.Typer(
 lists = typer.Typer(help="Show what there is.", no_args_is_help=True)
 app.add_typer(audits, name="audit")
 app.add_typer(lists, name="list")
+
+
+class EngineName(StrEnum):
+    """Where jobs are done."""
+
+    LOCAL = "local"
+    RAY = "ray"
+
 
 Output = Annotated[Path, typer.Option("--output", "-o", help="The run folder.")]
 StoreAt = Annotated[
@@ -44,3 +53,20 @@ Device = Annotated[
     str, typer.Option("--device", help="cpu, cuda, cuda:1; auto takes CUDA where there is one.")
 ]
 Precision = Annotated[str, typer.Option("--precision", help="auto, float32 or bfloat16.")]
+Workers = Annotated[
+    int | None,
+    typer.Option(
+        "--workers",
+        min=1,
+        help="Jobs at once: processes on this machine, or at most so many on a Ray cluster.",
+    ),
+]
+Engine = Annotated[
+    EngineName, typer.Option("--engine", help="Where jobs are done: local, or a Ray cluster.")
+]
+Address = Annotated[
+    str | None,
+    typer.Option(
+        "--address", help="The Ray cluster's, such as 10.0.0.1:6379; found here by default."
+    ),
+]

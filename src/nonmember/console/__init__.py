@@ -11,10 +11,12 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Column, Table
 
-from nonmember.audit import delivery, engine, ledger
-from nonmember.audit.engine import Watch
+from nonmember.audit import engine
+from nonmember.audit.classifiers.jobs import Inquire, Teach
+from nonmember.audit.defended import delivery, ledger
+from nonmember.audit.engine import Crew, Watch
 from nonmember.audit.jobs import Job, Protect
-from nonmember.audit.records import Results, TargetResult
+from nonmember.audit.records import AttackResult, Results, TargetResult
 from nonmember.console import beside, figures
 from nonmember.console.lists import attacks as attacks
 from nonmember.console.lists import attacks_markdown as attacks_markdown
@@ -28,11 +30,14 @@ from nonmember.report.study import study
 
 
 @contextmanager
-def progress(pending: Sequence[Job]) -> Iterator[Watch]:
-    """How much is to do and which texts leave this machine, then a bar (none in a pipe)."""
+def progress(pending: Sequence[Job], crew: Crew | None = None) -> Iterator[Watch]:
+    """How much is to do and which texts leave this machine, then a bar (none in a pipe).
+
+    ``crew`` is who does it: this process, if not given.
+    """
     if pending:
         err.print(
-            f"{len(pending)} jobs to do, about {words.duration(engine.seconds(pending))}.",
+            f"{len(pending)} jobs to do, about {words.duration(engine.seconds(pending, crew))}.",
             highlight=False,
         )
     for place, most in _sending(pending).items():
@@ -68,15 +73,17 @@ def _sending(pending: Sequence[Job]) -> dict[str, int]:
     return dict(found)
 
 
-def plan(pending: Sequence[Job], done: Sequence[Job]) -> None:
+def plan(pending: Sequence[Job], done: Sequence[Job], crew: Crew | None = None) -> None:
     """The jobs of an audit, a line a job, and what those still to do will take."""
-    table = Table("job", "tokens", "state", "address", box=box.SIMPLE)
+    of_classifiers = any(isinstance(job, Teach | Inquire) for job in (*done, *pending))
+    work = words.WORDING["classifier" if of_classifiers else "language"].work
+    table = Table("job", work, "state", "address", box=box.SIMPLE)
     for state, jobs in (("in the store", done), ("to do", pending)):
         for job in jobs:
             table.add_row(escape(job.label), f"{job.tokens:,}", state, job.address)
     out.print(table)
     out.print(
-        f"To do: about {words.duration(engine.seconds(pending))}, and some seconds to judge.",
+        f"To do: about {words.duration(engine.seconds(pending, crew))}, and some seconds to judge.",
         highlight=False,
     )
 
@@ -90,7 +97,12 @@ def results(found: Results) -> None:
         for line in _of_roles(target):
             out.print(escape(line), highlight=False)
         out.print(f"[bold]{escape(target.verdict)}[/]", highlight=False)
-        for line in (*_together(target), *_utility(target)):
+        for line in (
+            *_together(target),
+            *_utility(target),
+            *_correct(target),
+            *_transferred(target),
+        ):
             out.print(escape(line), highlight=False)
         again = target.redraws
         out.print(
@@ -121,10 +133,42 @@ def _utility(target: TargetResult) -> list[str]:
     ]
 
 
+def _correct(target: TargetResult) -> list[str]:
+    """What a classifier is worth on inputs that it never saw; one line, if it is known."""
+    known = target.classifier
+    if known is None:
+        return []
+    return [
+        f"On {known.records} inputs never seen: accuracy {figures.share(known.accuracy)}, on the "
+        f"members {figures.share(known.accuracy_on_members)}; cross-entropy "
+        f"{figures.digits(known.loss)} nats, calibration error "
+        f"{figures.digits(known.calibration_error)}."
+    ]
+
+
+def _transferred(target: TargetResult) -> list[str]:
+    """What a fine-tuned model is worth in its task, and what its like give away on average."""
+    lines, known, turned = [], target.downstream, target.in_turn
+    if known is not None:
+        lines.append(
+            f"On {known.examples} downstream examples never seen: accuracy "
+            f"{figures.share(known.accuracy)}, cross-entropy {figures.digits(known.loss)} nats, "
+            f"calibration error {figures.digits(known.calibration_error)}."
+        )
+    if turned is not None:
+        above = turned.parents
+        lines.append(
+            f"Each of {turned.models} references in turn: {turned.attack} mean AUC "
+            f"{figures.digits(turned.auc)}, placebo {figures.digits(turned.placebo)}"
+            + (f"; LiRA on their parents {figures.digits(above)}." if above else ".")
+        )
+    return lines
+
+
 def _of_roles(target: TargetResult) -> list[str]:
     """For each role, its members and the attack that is surest of them; a line each."""
     return [
-        f"{role} {one.members}: {one.attack} AUC {figures.auc(one.simultaneous)}"
+        f"{role} {one.members}: {one.attack} AUC {figures.digits(one.simultaneous)}"
         for role, one in roles.bests(target).items()
     ]
 
@@ -171,13 +215,20 @@ def _table(target: TargetResult) -> Table:
         found = {tpr.fpr: escape(figures.share(tpr.tpr)) for tpr in attack.tpr}
         table.add_row(
             attack.name,
-            attack.access,
+            _seen(attack),
             str(attack.queries),
-            escape(figures.auc(attack.simultaneous)),
+            escape(figures.digits(attack.simultaneous)),
             *(found.get(rate, "-") for rate in rates),
             f"{attack.members}+{attack.non_members}",
         )
     return table
+
+
+def _seen(attack: AttackResult) -> str:
+    """Whose answers an attack has, and how much of them."""
+    if attack.of_parent:
+        return "the parent's"
+    return words.BLIND if attack.blind else attack.access
 
 
 def protected(manifest: Mapping[str, Any], output: Path) -> None:

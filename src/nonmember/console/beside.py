@@ -6,14 +6,15 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
-from nonmember.console.figures import ABSENT, auc, change, perplexity, share
+from nonmember.console.figures import ABSENT, change, digits, perplexity, share
 from nonmember.report.study import Line, Study
 
 
 def table(found: Study) -> Table:
     """A row per target; a cell has a line for each line of its column's heading."""
+    how = "fine-tuned" if found.downstream else "defense"
     columns: dict[str, Callable[[Line], Sequence[str]]] = {
-        "model\ndefense": lambda line: (line.target.name, line.defended),
+        f"model\n{how}": lambda line: (line.target.name, line.defended),
         "verdict": lambda line: (line.state,),
         "strongest attack\nits AUC" + _at(found.fpr): lambda line: _strongest(line, found.fpr),
     }
@@ -21,6 +22,10 @@ def table(found: Study) -> Table:
         columns["AUC on raw members\non rewritten ones"] = _raw_and_rewritten
     if found.useful:
         columns["perplexity\naccuracy" + "\nchange of loss" * found.changes] = _worth
+    if found.downstream:
+        columns["every reference in turn\naccuracy downstream\ncalibration error"] = _downstream
+    if found.correct:
+        columns["accuracy\non the members\ncalibration error"] = _correct
     rows = Table(*columns, box=box.SIMPLE, show_lines=True)
     for line in found.lines:
         rows.add_row(*(escape("\n".join(cell(line))) for cell in columns.values()))
@@ -35,11 +40,11 @@ def _strongest(line: Line, fpr: float | None) -> list[str]:
     if line.strongest is None:
         return [ABSENT]
     rate = [share(line.rate.tpr) if line.rate else ABSENT] if fpr is not None else []
-    return [line.strongest.name, auc(line.strongest.simultaneous), *rate]
+    return [line.strongest.name, digits(line.strongest.simultaneous), *rate]
 
 
 def _raw_and_rewritten(line: Line) -> list[str]:
-    return [auc(one.simultaneous) if one else ABSENT for one in (line.raw, line.rewritten)]
+    return [digits(one.simultaneous) if one else ABSENT for one in (line.raw, line.rewritten)]
 
 
 def _worth(line: Line) -> list[str]:
@@ -48,3 +53,19 @@ def _worth(line: Line) -> list[str]:
         return [ABSENT]
     changed = [change(utility.loss_change)] if utility.loss_change else []
     return [perplexity(line.perplexity), share(utility.accuracy), *changed]
+
+
+def _correct(line: Line) -> list[str]:
+    known = line.target.classifier
+    if known is None:
+        return [ABSENT]
+    shares = map(share, (known.accuracy, known.accuracy_on_members))
+    return [*shares, digits(known.calibration_error)]
+
+
+def _downstream(line: Line) -> list[str]:
+    known, turned = line.target.downstream, line.target.in_turn
+    if known is None:
+        return [ABSENT]
+    found = digits(turned.auc) if turned else ABSENT
+    return [found, share(known.accuracy), digits(known.calibration_error)]

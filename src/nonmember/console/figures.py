@@ -6,8 +6,8 @@ from nonmember.report import words
 ABSENT = "-"
 
 
-def auc(interval: Interval) -> str:
-    """An AUC with its interval."""
+def digits(interval: Interval) -> str:
+    """An AUC, a loss in nats, or an error of calibration with its interval."""
     return f"{interval.value:.3f} [{interval.low:.3f}, {interval.high:.3f}]"
 
 

@@ -1,12 +1,13 @@
 """What there is to choose from: attacks, signals, defenses and rewriters."""
 
 from inspect import signature
+from itertools import groupby
 
 from rich import box
 from rich.markup import escape
 from rich.table import Column, Table
 
-from nonmember.attacks.registry import ATTACKS
+from nonmember.attacks.registry import ATTACKS, Attack
 from nonmember.audit.threat import access_of
 from nonmember.console.figures import ABSENT
 from nonmember.console.streams import out
@@ -22,9 +23,14 @@ from nonmember.signals.derive import DERIVED
 def attacks() -> None:
     """Every attack of the registry."""
     table = Table(Column("attack", no_wrap=True), "access", "needs", "paper", box=box.SIMPLE)
-    for row in _attack_rows():
-        table.add_row(*row)
+    for _, family in groupby(_attack_rows(), key=lambda row: row[0].partition(".")[0]):
+        for row in family:
+            table.add_row(*row)
+        table.add_section()
     out.print(table)
+    for kind, wording in words.WORDING.items():
+        seen = ", ".join(f"{name} = {what}" for name, what in wording.access.items())
+        out.print(f"What an attacker sees of a {kind} model: {seen}.", highlight=False)
 
 
 def attacks_markdown() -> str:
@@ -37,9 +43,13 @@ def attacks_markdown() -> str:
 def _attack_rows() -> list[tuple[str, str, str, str]]:
     every = tuple(ATTACKS.values())
     return [
-        (key, access_of(attack, every), ", ".join(attack.needs), attack.paper)
+        (key, _access(attack, every), ", ".join(attack.needs), attack.paper)
         for key, attack in sorted(ATTACKS.items())
     ]
+
+
+def _access(attack: Attack, every: tuple[Attack, ...]) -> str:
+    return words.BLIND if attack.family == "blind" else access_of(attack, every)
 
 
 def signals() -> None:

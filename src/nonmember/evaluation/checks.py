@@ -9,6 +9,7 @@ import numpy as np
 
 from nonmember.evaluation import roc
 from nonmember.evaluation.intervals import Interval, resolvable
+from nonmember.evaluation.precision import Decision
 from nonmember.types import Scores
 
 Severity = Literal["error", "warning", "note"]
@@ -51,7 +52,7 @@ def duplicates(ids: Sequence[str]) -> Finding | None:
     return Finding(
         "E102",
         "warning",
-        f"{len(ids)} records repeat the text of another on their side; repeated records are "
+        f"{len(ids)} records repeat another on their side; repeated records are "
         "remembered better and count more than once; remove the copies",
         tuple(ids),
     )
@@ -261,4 +262,34 @@ def roles_unjudged() -> Finding:
         "which members a defense left exposed is not said: it chose them by how exposed they "
         "are, which alone can tell them from non-members, and no attack that compares with a "
         f"reference gave a figure; {RUN_ONE}",
+    )
+
+
+def skewed(share: float, chance: float, models: int) -> Finding:
+    """E122: how many margins are skewed over the reference models, which LiRA takes for normal."""
+    return Finding(
+        "E122",
+        "note",
+        f"LiRA takes margins to be normal: over {models} reference models those of {share:.0%} of "
+        f"the candidates have a skewness beyond 1; of normal ones {chance:.0%} would",
+    )
+
+
+def known_within(name: str, decision: Decision) -> Finding:
+    """E121: how well an AUC is known that compares with reference models."""
+    told = {
+        "enough": "as well as was asked",
+        "references": "and more references would tell more",
+        "most": "and more references than were allowed would tell more",
+        "candidates": f"and only more candidates, about {decision.candidates}, would tell more",
+    }
+    within = max(decision.owed_to_references, decision.owed_to_candidates)
+    return Finding(
+        "E121",
+        "note",
+        f"{name}: with {decision.references} reference models {_figure(decision.interval)}, "
+        "whichever were drawn and at whichever look one stops; it is known within "
+        f"{within:.3f} where {decision.asked:g} was asked for ({decision.owed_to_references:.3f} "
+        f"owed to the references, {decision.owed_to_candidates:.3f} to the candidates), "
+        f"{told[decision.next]}",
     )

@@ -5,10 +5,11 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from nonmember.models.text import Encoded
-from nonmember.types import Access
+from nonmember.types import Access, Inputs
 
 Watch = Callable[[int], None]
 """Told the tokens done after each pass over a model."""
@@ -111,4 +112,20 @@ class Remote(Protocol):
         """Ids that it writes after each prompt, at most so many; the end token is cut off.
 
         None after a prompt where it answers no numbers to draw from.
+        """
+
+
+@runtime_checkable
+class Classifier(Protocol):
+    """What maps a batch of inputs to a logit of every class."""
+
+    @property
+    def classes(self) -> int:
+        """How many classes it knows."""
+
+    def logits(self, inputs: Inputs) -> Float[np.ndarray, "n c"]:
+        """Logits (n c), float32, of n inputs; log-probabilities where it gives no logits.
+
+        Raises:
+            ModelError: the inputs have another form than it takes, or an answer is not finite.
         """

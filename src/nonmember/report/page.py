@@ -11,13 +11,12 @@ from markupsafe import Markup
 
 from nonmember.audit.records import AttackResult, Results, TargetResult
 from nonmember.evaluation.checks import Finding
-from nonmember.evaluation.intervals import clopper_pearson
-from nonmember.report import plots, roles, words
+from nonmember.evaluation.intervals import Interval, clopper_pearson
+from nonmember.report import classifiers, plots, roles, words
 from nonmember.report.study import study, tpr_at
 from nonmember.report.tradeoff import shown, tradeoff
 
 FILTERS = {
-    "access": words.access,
     "auc": words.auc,
     "auc_range": words.auc_range,
     "chosen_percent": words.chosen_percent,
@@ -60,6 +59,7 @@ class Chapter:
     strongest: AttackResult | None
     fprs: tuple[float, ...]
     by_role: roles.Table | None
+    gap: Interval | None
     drawings: Mapping[str, Markup]
 
 
@@ -81,10 +81,12 @@ def render(results: Results, texts: Mapping[str, str] | None = None) -> str:
         .render(
             results=results,
             level=words.chosen_percent(results.level),
+            wording=words.WORDING[results.kind],
             texts=texts,
             study=beside,
             tradeoff=Markup(plots.svg(tradeoff(placed))) if len(placed) > 1 else None,
             chapters=[chapter(target) for target in results.targets],
+            references=classifiers.references(results),
             findings=_gathered(results),
             tested=_tested(results),
         )
@@ -122,7 +124,8 @@ def chapter(target: TargetResult) -> Chapter:
     if strongest:
         drawings["histogram"] = plots.histogram(strongest)
     drawn = {name: Markup(plots.svg(spec)) for name, spec in drawings.items()}
-    return Chapter(target, attacks, strongest, tuple(fprs), roles.table(target), drawn)
+    by_role, gap = roles.table(target), classifiers.gap(target)
+    return Chapter(target, attacks, strongest, tuple(fprs), by_role, gap, drawn)
 
 
 def _environment() -> Environment:

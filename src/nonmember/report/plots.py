@@ -28,7 +28,9 @@ from nonmember.report.theme import (
 )
 
 POINTS_PER_DECADE = 100
-WIDEST_LETTER = 6.5  # pixels; the reader's font is not known when room is made for labels
+LETTER = 6.5  # pixels; the reader's font is not known when room is made for labels
+WIDE_FONT = {**dict.fromkeys("fijlrt_", 5.0), **dict.fromkeys("mw", 12.0)}  # others 7.5
+LONG = 20  # letters; of shorter labels, what a wide font adds is lost in the padding
 
 
 def svg(spec: Spec) -> str:
@@ -63,7 +65,7 @@ def forest(target: TargetResult) -> Spec:
     ]
     listed = "; ".join(f"{attack.name} {words.auc(attack.simultaneous)}" for attack in attacks)
     lowest = float(np.floor(10 * min(0.3, *(attack.simultaneous.low for attack in attacks))) / 10)
-    longest = WIDEST_LETTER * max(len(attack.name) for attack in attacks)
+    longest = max(_pixels(attack.name) for attack in attacks)
     room = {"axis": {"minExtent": min(longest, LABEL_LIMIT)}}
     return specification(
         f"AUC and simultaneous interval of {len(rows)} attacks on {target.name}: {listed}.",
@@ -72,6 +74,13 @@ def forest(target: TargetResult) -> Spec:
         encoding={"y": {"field": "attack", "type": "nominal", "sort": None, "title": None} | room},
         layer=_forest_layers(lowest),
     )
+
+
+def _pixels(name: str) -> float:
+    """The room that a label needs, a long one in a wide font."""
+    if len(name) < LONG:
+        return LETTER * len(name)
+    return sum(WIDE_FONT.get(letter, 7.5) for letter in name)
 
 
 def _forest_layers(lowest: float) -> list[Spec]:

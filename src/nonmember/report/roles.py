@@ -4,15 +4,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from nonmember.attacks.registry import ATTACKS
-from nonmember.audit.choosing import (
+from nonmember.audit.defended.choosing import (
     Reason,
     by_exposure,
     looks_for_rewrites,
     reasons,
     referenced,
 )
+from nonmember.audit.defended.roles import ROLES
 from nonmember.audit.records import DefenseResult, Role, RoleResult, TargetResult
-from nonmember.audit.roles import ROLES
 from nonmember.audit.verdict import surest, tells
 
 WHAT: Mapping[Role, str] = {

@@ -32,6 +32,8 @@ class Study:
     by_role: bool
     useful: bool
     changes: bool
+    correct: bool
+    downstream: bool
 
 
 def tpr_at(attack: AttackResult | RoleResult, fpr: float | None) -> TprAtFpr | None:
@@ -44,7 +46,9 @@ def line(target: TargetResult, fpr: float | None) -> Line:
     strongest = next((one for one in target.attacks if one.name == target.strongest), None)
     return Line(
         target=target,
-        defended=words.defended(target.defenses),
+        defended=target.downstream.setting
+        if target.downstream
+        else words.defended(target.defenses),
         state=words.STATES[target.leaks],
         strongest=strongest,
         rate=tpr_at(strongest, fpr) if strongest else None,
@@ -67,6 +71,8 @@ def study(results: Results) -> Study | None:
         by_role=any(one.raw or one.rewritten for one in lines),
         useful=bool(utilities),
         changes=any(utility.loss_change for utility in utilities),
+        correct=any(target.classifier for target in results.targets),
+        downstream=any(target.downstream for target in results.targets),
     )
 
 

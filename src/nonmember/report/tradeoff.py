@@ -18,6 +18,16 @@ LONGEST_NAME = 26  # characters
 LEAST_SPAN = 0.05  # of the perplexity: what is nearer together is drawn near together
 MARGIN = 0.15  # of the span, on either side
 DEFENDED, UNDEFENDED = "defended", "trained without a defense"
+CHILD = "fine-tuned"
+ACROSS = {
+    UNDEFENDED: ("Perplexity on held-out texts (left is better)", ""),
+    CHILD: ("Accuracy on held-out downstream examples (right is better)", ".0%"),
+}
+UP = {
+    UNDEFENDED: "AUC of the strongest attack (0.5 is chance)",
+    CHILD: "Mean AUC, every reference in turn (0.5 is chance)",
+}
+"""What the axes say, where models are fine-tuned for another task and where not."""
 SHIFTS = sorted(range(-6, 7), key=abs)  # lines up or down, the nearest first
 
 
@@ -43,7 +53,12 @@ class Box(NamedTuple):
 
 def shown(lines: Sequence[Line]) -> list[Line]:
     """The targets that have a place in the picture: an attack ran, and the utility is known."""
-    return [line for line in lines if line.strongest and line.target.utility]
+    return [
+        line
+        for line in lines
+        if line.strongest
+        if line.target.utility or (line.target.downstream and line.target.in_turn)
+    ]
 
 
 def tradeoff(lines: Sequence[Line]) -> Spec:
@@ -51,15 +66,20 @@ def tradeoff(lines: Sequence[Line]) -> Spec:
 
     Vertical bars are the attacks' simultaneous intervals. Horizontal bars are the paired
     difference from the target trained without a defense: they say how sure the distance to
-    it is, which is much surer than where either lies.
+    it is, which is much surer than where either lies. Of models that are fine-tuned for another
+    task, the mean AUC over references over the accuracy in that task, with their intervals.
 
     Args:
         lines: one or more, such as ``shown`` keeps.
     """
     rows = [_row(line) for line in lines]
+    what = (
+        "Mean AUC of references in turn against held-out downstream accuracy"
+        if rows[0]["kind"] == CHILD
+        else "Strongest attack's AUC against held-out perplexity"
+    )
     return specification(
-        f"Strongest attack's AUC against held-out perplexity of {len(rows)} models: "
-        f"{'; '.join(_sentence(line) for line in lines)}.",
+        f"{what} of {len(rows)} models: {'; '.join(_sentence(line) for line in lines)}.",
         width=WIDTH,
         height=HEIGHT,
         data={"values": rows},
@@ -68,6 +88,11 @@ def tradeoff(lines: Sequence[Line]) -> Spec:
 
 
 def _row(line: Line) -> Spec:
+    if line.target.downstream and line.target.in_turn:
+        worth, auc = line.target.downstream.accuracy, line.target.in_turn.auc
+        ends = {"perplexity": worth.value, "cheapest": worth.low, "dearest": worth.high}
+        drawn = {"auc": auc.value, "low": auc.low, "high": auc.high}
+        return {"name": _cut(line.target.name), "kind": CHILD, **ends, **drawn}
     assert line.strongest and line.target.utility and line.perplexity
     auc, (cheapest, dearest) = line.strongest.simultaneous, _paired(line.target.utility)
     return {
@@ -95,6 +120,12 @@ def _cut(name: str) -> str:
 
 
 def _sentence(line: Line) -> str:
+    if line.target.downstream and line.target.in_turn:
+        worth, found = line.target.downstream.accuracy, line.target.in_turn.auc
+        return (
+            f"{line.target.name} ({line.defended}) AUC {words.auc(found)}, accuracy "
+            f"{words.rate(worth)}"
+        )
     assert line.strongest and line.perplexity
     return (
         f"{line.target.name} ({line.defended}) AUC {words.auc(line.strongest.simultaneous)} by "
@@ -108,7 +139,8 @@ def _across(rows: Sequence[Spec]) -> tuple[float, float]:
     span = max(high - low, LEAST_SPAN * high)
     middle = (low + high) / 2
     reach = span * (0.5 + MARGIN)
-    return max(0.0, middle - reach), middle + reach
+    most = 1.0 if rows[0]["kind"] == CHILD else np.inf
+    return max(0.0, middle - reach), float(min(most, middle + reach))
 
 
 def _lowest(rows: Sequence[Spec]) -> float:
@@ -117,15 +149,17 @@ def _lowest(rows: Sequence[Spec]) -> float:
 
 
 def _layers(rows: Sequence[Spec], across: tuple[float, float], lowest: float) -> list[Spec]:
+    what = CHILD if rows[0]["kind"] == CHILD else UNDEFENDED
+    title, digits = ACROSS[what]
     x = {
         "type": "quantitative",
-        "title": "Perplexity on held-out texts (left is better)",
+        "title": title,
         "scale": {"domain": list(across), "nice": False, "zero": False},
-        "axis": {"tickCount": 5, "grid": False},
+        "axis": {"tickCount": 5, "grid": False, "format": digits},
     }
     y = {
         "type": "quantitative",
-        "title": "AUC of the strongest attack (0.5 is chance)",
+        "title": UP[what],
         "scale": {"domain": [lowest, 1], "nice": False},
         "axis": {"format": ".1f", "values": np.arange(lowest, 1.05, 0.1).round(1).tolist()},
     }
@@ -154,7 +188,8 @@ def _bar(ends: Spec) -> Spec:
 
 def _kinds(rows: Sequence[Spec]) -> Spec:
     """Colour and shape of a point; both say whether the target was defended."""
-    looks = {UNDEFENDED: (NON_MEMBER, "square"), DEFENDED: (MEMBER, "circle")}
+    circle = (MEMBER, "circle")
+    looks = {UNDEFENDED: (NON_MEMBER, "square"), DEFENDED: circle, CHILD: circle}
     there = [kind for kind in looks if any(row["kind"] == kind for row in rows)]
     colours, shapes = zip(*(looks[kind] for kind in there), strict=True)
     kind = {"field": "kind", "type": "nominal"}

@@ -1,8 +1,12 @@
-"""How figures and foreign text are written: few digits, always their interval, nothing hidden."""
+"""How figures and foreign text are written: few digits, always their interval, nothing hidden.
+
+And what is called differently where the audited models are of different kinds.
+"""
 
 import json
 import unicodedata
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from math import exp
 from typing import Any
@@ -18,14 +22,62 @@ UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
 STATES = {True: "Leaks", False: "No leak found", None: "Not comparable"}
 LARGEST_LOSS = 700.0  # nats per token; e to a larger one is beyond floating point
-ACCESS_WORDS = {
-    "text": "generated text",
-    "label": "likeliest token",
-    "topk": "top-k log-probabilities",
-    "logprobs": "log-probabilities",
-    "dist": "full distributions",
-    "weights": "weights",
+BLIND = "none"  # the access of an attack that never sees the model
+
+
+@dataclass(frozen=True)
+class Wording:
+    """The words of one kind of audit.
+
+    ``access`` says what an attacker sees of the model, from least to most; ``query`` is one
+    thing that is put to it, and several; ``unit`` what counts as one draw, in the plural;
+    ``work`` what a job's size counts. ``texts``: records have tokens, and a text to show.
+    """
+
+    access: Mapping[str, str]
+    query: tuple[str, str]
+    unit: str
+    work: str
+    texts: bool
+
+    def seen(self, access: str) -> str:
+        """What an attacker with this access sees of the model, in words."""
+        return self.access.get(access, access)
+
+    def asked(self, count: int) -> str:
+        """How much is put to the model, as ``1 text`` or ``9 queries``."""
+        return f"{count} {self.query[count != 1]}"
+
+
+WORDING = {
+    "language": Wording(
+        access={
+            "text": "generated text",
+            "label": "likeliest token",
+            "topk": "top-k log-probabilities",
+            "logprobs": "log-probabilities",
+            "dist": "full distributions",
+            "weights": "weights",
+        },
+        query=("text", "texts"),
+        unit="documents",
+        work="tokens",
+        texts=True,
+    ),
+    "classifier": Wording(
+        access={
+            "label": "predicted class",
+            "topk": "top-k probabilities",
+            "scores": "probabilities of all classes",
+            "weights": "weights",
+        },
+        query=("query", "queries"),
+        unit="independent draws",
+        work="updates or answers",
+        texts=False,
+    ),
 }
+WORDING["transfer"] = WORDING["classifier"]
 
 
 def percent(share: float) -> str:
@@ -41,7 +93,7 @@ def chosen_percent(share: float) -> str:
 
 
 def three_digits(value: float) -> str:
-    """An AUC, or a loss in nats per token, as ``0.987``."""
+    """An AUC, a loss in nats, or an error of calibration as ``0.987``."""
     digits = f"{value:.3f}"
     return "0.000" if digits == "-0.000" else digits.replace("-", "\N{MINUS SIGN}")
 
@@ -170,11 +222,6 @@ def moment(iso: str) -> str:
         return datetime.fromisoformat(iso).strftime("%Y-%m-%d %H:%M %Z").rstrip()
     except ValueError:
         return iso
-
-
-def access(name: str) -> str:
-    """What an attacker must see of the model, in words."""
-    return ACCESS_WORDS.get(name, name)
 
 
 def visible(text: str) -> str:

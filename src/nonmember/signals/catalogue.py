@@ -1,8 +1,10 @@
 """What can be asked of a model. Whatever queries a model is a signal, not an attack.
 
 A signal's name says what it is; a prefix says of whom: ``base_`` of the public model the
-target was fine-tuned from, ``self_`` of a reference tuned on what the target writes,
-``known_`` of records whose membership the attacker knows, ``pop_`` of known non-members.
+target was fine-tuned from, ``self_`` of a reference tuned on what the target writes, ``ref_``
+of m reference models, whose axis comes first, ``ref_base_`` of what these were fine-tuned
+from; ``known_`` of records whose membership the attacker knows, ``pop_`` of known non-members.
+``ref_`` stands before these.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -19,12 +21,23 @@ from nonmember.signals.derive import DERIVED
 from nonmember.types import ACCESS, Access
 
 F = TypeVar("F", bound=Callable[..., Mapping[str, np.ndarray]])
-Whose = Literal["target", "base", "self"]
+Whose = Literal["target", "base", "self", "reference", "parents"]
 Of = Literal["candidates", "known", "population"]
 
-INPUTS = ("model", "encoded", "contents", "shots", "member_shots", "rewrites_cache")
+INPUTS = (
+    "model",
+    "encoded",
+    "contents",
+    "shots",
+    "member_shots",
+    "rewrites_cache",
+    "classifier",
+    "examples",
+    "students",
+)
 """What an audit can hand to an extractor: whom to ask, about what (as the model meets it, and
-whole), known records, and the rewrites that were made before."""
+whole), known records, and the rewrites that were made before. Of a classifier: itself, labelled
+inputs, and the students that were distilled from it, epoch by epoch."""
 
 FACTS = (
     "texts",
@@ -34,12 +47,23 @@ FACTS = (
     "token_embedding",
     "token_kept",
     "features",
+    "labels",
+    "input_features",
+    "ref_member",
     "member",
 )
 """Known without asking the target; ``member`` of known records only."""
 
 RECORDS: dict[str, Of] = {"known_": "known", "pop_": "population"}
-MODELS: dict[str, Whose] = {"base_": "base", "self_": "self"}
+MODELS: dict[str, Whose] = {
+    "base_": "base",
+    "self_": "self",
+    "ref_base_": "parents",
+    "ref_": "reference",
+}
+REFERENCES = "ref_"
+MANY = tuple(prefix for prefix in MODELS if prefix.startswith(REFERENCES))
+"""Prefixes of what many models say, the longest first; they stand before all others."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +107,8 @@ class Question:
         records = next((p for p, of in RECORDS.items() if of == self.of), "")
         model = next((p for p, whose in MODELS.items() if whose == self.whose), "")
         settled = need in FACTS or need.startswith(tuple(MODELS))
+        if model in MANY and not settled:
+            return model + records + need
         return records + ("" if settled else model) + need
 
 
@@ -155,10 +181,7 @@ def ask(name: str) -> Question:
     Raises:
         SpecError: no such signal; the message names the closest.
     """
-    records = next((prefix for prefix in RECORDS if name.startswith(prefix)), "")
-    rest = name.removeprefix(records)
-    model = next((prefix for prefix in MODELS if rest.startswith(prefix)), "")
-    rest = rest.removeprefix(model)
+    records, model, rest = _apart(name)
     every = {*DERIVED, *(array for s in SIGNALS.values() for array in s.provides)}
     if not model:
         every.update(FACTS if records == "known_" else FACTS[:-1])
@@ -166,6 +189,18 @@ def ask(name: str) -> Question:
         prefix = name.removesuffix(rest)
         raise SpecError(unknown("signal", name, (prefix + array for array in every)))
     return Question(rest, MODELS.get(model, "target"), RECORDS.get(records, "candidates"))
+
+
+def _apart(name: str) -> tuple[str, str, str]:
+    """What a full name says of the records, of the model, and the rest of it."""
+    if name in FACTS:
+        return "", "", name
+    first = next((prefix for prefix in MANY if name.startswith(prefix)), "")
+    rest = name.removeprefix(first)
+    records = next((prefix for prefix in RECORDS if rest.startswith(prefix)), "")
+    rest = rest.removeprefix(records)
+    model = first or next((prefix for prefix in MODELS if rest.startswith(prefix)), "")
+    return records, model, rest if first else rest.removeprefix(model)
 
 
 def extractor(name: str) -> Signal:

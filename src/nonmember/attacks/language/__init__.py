@@ -10,5 +10,6 @@ from nonmember.attacks.language import ensemble as ensemble
 from nonmember.attacks.language import likelihood as likelihood
 from nonmember.attacks.language import perturbed as perturbed
 from nonmember.attacks.language import petal as petal
+from nonmember.attacks.language import reference as reference
 from nonmember.attacks.language import rewritten as rewritten
 from nonmember.attacks.language import written as written

@@ -1,0 +1,84 @@
+"""All that judging may assume of an audit's target and of the audit, whatever it is of."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import Int
+
+from nonmember.attacks.registry import Attack
+from nonmember.audit.parts import Common
+from nonmember.data.split import Split
+
+
+@runtime_checkable
+class Questioned(Protocol):
+    """The candidates that are judged, and the truth about them."""
+
+    @property
+    def split(self) -> Split:
+        """Who is a member."""
+
+    def ids(self, places: Int[np.ndarray, "_"]) -> list[str]:
+        """The names of those at these places."""
+
+
+@runtime_checkable
+class Case(Protocol):
+    """A target: who attacks it, who does not and why, and how it meets the candidates."""
+
+    @property
+    def name(self) -> str:
+        """What the audit calls it."""
+
+    @property
+    def attacks(self) -> tuple[Attack, ...]:
+        """Those that run."""
+
+    @property
+    def left_out(self) -> Mapping[str, str]:
+        """Why each other one does not."""
+
+    @property
+    def looks(self) -> int:
+        """At how many numbers of references its figures may be taken; 1 where it is settled."""
+
+    @property
+    def prompts_per_text(self) -> int:
+        """How often it is asked where an attack asks once."""
+
+    @property
+    def meets(self) -> str:
+        """How it meets candidates; equal for targets that meet them alike."""
+
+
+@runtime_checkable
+class Audit(Protocol):
+    """What was asked, and of which candidates."""
+
+    @property
+    def spec(self) -> Common:
+        """What was asked."""
+
+    @property
+    def candidates(self) -> Questioned:
+        """Whom it was asked of."""
+
+    @property
+    def grouped(self) -> bool:
+        """Whether the records say whose they are."""
+
+
+@runtime_checkable
+class Signals(Protocol):
+    """What a target and its references answered about the candidates, by signals' names."""
+
+    @property
+    def target(self) -> Case:
+        """Who answered."""
+
+    def shards(self) -> Iterator[tuple[slice, Any]]:
+        """Ranges of candidates, and what fetches signals of just those."""
+
+    def whole(self, name: str) -> Any:
+        """A signal of all candidates."""

@@ -1,0 +1,1 @@
+"""Audits of classifiers: of images, tables and texts."""

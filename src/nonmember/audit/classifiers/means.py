@@ -1,0 +1,63 @@
+"""What an attacker on a classifier has to go by, and what that keeps from running."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from nonmember.attacks.registry import Attack
+from nonmember.audit.classifiers.spec import ClassifierSpec
+from nonmember.audit.threat import Lacks
+from nonmember.signals.catalogue import access, passes, queried
+from nonmember.types import ACCESS, Access
+
+PLAIN = "class_logits"  # the one extractor that a file of answers can stand for
+ALTERING = {"view_logits", "hop_skip_jump"}
+STUDENTS = "loss_trajectory"
+
+
+@dataclass(frozen=True)
+class Means:
+    """What an attacker has: how the target answers, and whom it is compared with.
+
+    ``asks`` says whether other inputs than the candidates can be put to it, ``arrays`` whether
+    inputs are numbers. ``population`` and ``references`` are how many there are of each.
+    """
+
+    access: Access
+    asks: bool
+    arrays: bool
+    population: int
+    references: int
+
+
+def lacks(spec: ClassifierSpec, means: Means) -> Lacks:
+    """What keeps attacks from running, for an attacker with these means."""
+
+    def lacking(_attack: Attack, needs: Sequence[str]) -> str | None:
+        allowed = min(means.access, spec.attacks.access, key=ACCESS.index)
+        needed = access(needs)
+        models = {whose for whose, _ in passes(needs)}
+        mine = {name for whose, name in passes(needs) if whose == "target"}
+        of = {question.of for question in queried(needs)}
+        reasons = {
+            f"it needs {needed}, and the attacker has {allowed}": (
+                ACCESS.index(needed) > ACCESS.index(allowed)
+            ),
+            "it compares with reference models; train some with --references and --architecture": (
+                not means.references and "reference" in models
+            ),
+            "it needs non-members that the attacker knows; set some aside with --population": (
+                not means.population and "population" in of
+            ),
+            "it asks about altered inputs, and there is only a file of answers; give the model": (
+                not means.asks and bool(mine - {PLAIN})
+            ),
+            "it needs students distilled from the model, which no audit trains; use Python": (
+                STUDENTS in mine
+            ),
+            "it alters inputs, and texts are not altered": (
+                not means.arrays and bool(mine & ALTERING)
+            ),
+        }
+        return next((reason for reason, holds in reasons.items() if holds), None)
+
+    return lacking

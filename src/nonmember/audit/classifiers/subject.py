@@ -1,0 +1,233 @@
+"""What an audit of classifiers is about: examples read, models found, all checked."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from nonmember.attacks.registry import Attack
+from nonmember.audit import threat
+from nonmember.audit.classifiers import made
+from nonmember.audit.classifiers.candidates import Candidates, Sides, candidates_of, read_sides
+from nonmember.audit.classifiers.made import Trained
+from nonmember.audit.classifiers.means import Means, lacks
+from nonmember.audit.classifiers.spec import ClassifierSpec
+from nonmember.audit.classifiers.spec import Target as TargetSpec
+from nonmember.audit.parts import Common
+from nonmember.errors import ModelError, NonmemberError, SpecError
+from nonmember.evaluation import checks, precision
+from nonmember.evaluation.checks import Finding
+from nonmember.models import causal, classifiers
+from nonmember.models.causal import Placement
+from nonmember.models.classifiers import ClassifierSource
+
+
+@dataclass(frozen=True)
+class Target:
+    """A classifier to audit; one that is there (``source``), or one trained here.
+
+    ``references`` are the models that it is compared with, if any.
+    """
+
+    name: str
+    source: ClassifierSource | None
+    made: Trained | None
+    references: Trained | None
+    attacks: tuple[Attack, ...]
+    left_out: Mapping[str, str]
+
+    looks: int = 1
+    prompts_per_text = 1
+    meets = ""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A spec together with everything it names."""
+
+    spec: ClassifierSpec
+    candidates: Candidates
+    targets: tuple[Target, ...]
+    where: Placement
+    findings: tuple[Finding, ...]
+
+    @property
+    def grouped(self) -> bool:
+        """Whether the examples say whose they are."""
+        return any(group is not None for group in self.candidates.examples.groups)
+
+
+@dataclass(frozen=True)
+class Given:
+    """What a caller hands over in memory: models and architectures by name, and both sides."""
+
+    models: Mapping[str, Any] = field(default_factory=dict)
+    sides: Sides | None = None
+
+
+def inspect(spec: ClassifierSpec, given: Given = Given()) -> Subject:
+    """Read and check all that ``spec`` names; whatever is wrong is raised here, before work.
+
+    Raises:
+        DataError, ModelError, SpecError: one sentence saying where, what, and what to do.
+    """
+    threat.check(spec)
+    where = causal.placement(spec.compute.device, "float32")
+    sources = {
+        name: source_of(name, one.model, one.weights, given.models)
+        for name, one in spec.targets.items()
+    }
+    names = _class_names(sources)
+    sides = given.sides or read_sides(spec.data, names, seed=spec.seed)
+    candidates = candidates_of(sides, spec.data.population, seed=spec.seed)
+    targets = tuple(
+        _target(spec, name, source, _as_known(name, source, candidates, where), given)
+        for name, source in sources.items()
+    )
+    return Subject(spec, candidates, targets, where, findings(spec, candidates))
+
+
+def _class_names(sources: Mapping[str, ClassifierSource | None]) -> tuple[str, ...] | None:
+    """What the targets call their classes, in order, where any says.
+
+    Raises:
+        SpecError: they do not agree, so that no numbering of labels serves them all.
+    """
+    told = {
+        name: one.class_names
+        for name, one in sources.items()
+        if one is not None and one.class_names is not None
+    }
+    if len(set(told.values())) > 1:
+        raise SpecError(
+            f"targets: {', '.join(told)} name their classes differently; audit each by itself"
+        )
+    return next(iter(told.values()), None)
+
+
+def source_of(
+    name: str, model: str | None, weights: str | None, given: Mapping[str, Any]
+) -> ClassifierSource | None:
+    """The target's model, if it is there.
+
+    Raises:
+        ModelError: it cannot be used, naming the target.
+    """
+    if model is None:
+        return None
+    try:
+        if model in given:
+            return classifiers.of(given[model])
+        return classifiers.find(model, weights=weights)
+    except ModelError as error:
+        raise ModelError(f"targets.{name}: {error}") from None
+
+
+def _as_known(
+    name: str, source: ClassifierSource | None, candidates: Candidates, where: Placement
+) -> Candidates:
+    """The candidates, of as many classes as a model that is there knows; asked of some of them.
+
+    Raises:
+        ModelError, DataError: it does not answer as a classifier of these, naming the target.
+    """
+    if source is None:
+        return candidates
+    try:
+        model = classifiers.load(source, str(where.device), candidates.every)
+    except NonmemberError as error:
+        raise type(error)(f"targets.{name}: {error}") from None
+    return replace(candidates, classes=model.classes)
+
+
+def _target(
+    spec: ClassifierSpec,
+    name: str,
+    source: ClassifierSource | None,
+    candidates: Candidates,
+    given: Given,
+) -> Target:
+    asked = spec.targets[name]
+    try:
+        own = None if source else _made(asked, candidates, given, spec.seed)
+        references = _references(spec, asked, candidates, given)
+    except NonmemberError as error:
+        raise type(error)(f"targets.{name}: {error}") from None
+    means = Means(
+        access=source.access if source else "weights",
+        asks=source.asks if source else True,
+        arrays=isinstance(candidates.examples.inputs, np.ndarray),
+        population=len(candidates.population),
+        references=0 if references is None else len(references.models),
+    )
+    attacks, left_out = threat.chosen(spec, lacks(spec, means))
+    if references is not None and not threat.compares(attacks):
+        references = None
+    return Target(name, source, own, references, attacks, left_out, _looks(spec, references))
+
+
+def _looks(spec: ClassifierSpec, references: Trained | None) -> int:
+    """At how many numbers of references the audit may end."""
+    how = spec.references
+    if references is None or how.precision is None:
+        return 1
+    return len(precision.rounds(how.most, first=how.count))
+
+
+def _made(asked: TargetSpec, candidates: Candidates, given: Given, seed: int) -> Trained:
+    """How the target is to be trained."""
+    mine = candidates.examples.take(np.flatnonzero(candidates.split.member))
+    examples = candidates.control if asked.trained_on == "control" else mine
+    architecture = made.architecture(
+        str(asked.architecture), candidates, given.models, asked.options
+    )
+    return made.on_all(architecture, asked.recipe, examples, seed)
+
+
+def _references(
+    spec: ClassifierSpec, asked: TargetSpec, candidates: Candidates, given: Given
+) -> Trained | None:
+    """The reference models of a target: of its own kind, if that is known, else as asked."""
+    how = spec.references
+    name = asked.architecture or how.architecture or _own_architecture(asked, given)
+    if not how.count or name is None or not threat.compares(threat.asked(spec)):
+        return None
+    recipe = asked.recipe if asked.architecture else how.recipe
+    options = asked.options if asked.architecture else how.options
+    architecture = made.architecture(name, candidates, given.models, options)
+    if how.precision is not None:
+        made.on_halves(architecture, recipe, candidates, how.most, spec.seed)  # what may come
+    return made.on_halves(architecture, recipe, candidates, how.count, spec.seed)
+
+
+def with_references(target: Target, subject: Subject, count: int) -> Target:
+    """The target compared with so many reference models, of which the first are the same."""
+    known, seed = target.references, subject.spec.seed
+    assert known is not None
+    more = made.on_halves(known.architecture, known.recipe, subject.candidates, count, seed)
+    return replace(target, references=more)
+
+
+def _own_architecture(asked: TargetSpec, given: Given) -> str | None:
+    """What a model that is there says of how others like it are made."""
+    name = str(asked.model)
+    if name in given.models and hasattr(given.models[name], "get_params"):
+        return name
+    return name if asked.weights is not None else None
+
+
+def findings(spec: Common, candidates: Candidates) -> tuple[Finding, ...]:
+    """What the data alone tell a reader to beware of."""
+    copies: list[str] = []
+    codes = candidates.examples.digests.copy().view("V16")[:, 0]
+    for side in (candidates.split.member, ~candidates.split.member):
+        places = np.flatnonzero(side)
+        _, first = np.unique(codes[places], return_index=True)
+        copies += candidates.ids(np.delete(places, first))
+    outsiders = int((~candidates.split.member).sum())
+    found = (
+        checks.duplicates(copies),
+        *(checks.resolution(fpr, outsiders) for fpr in spec.evaluation.fpr),
+    )
+    return tuple(finding for finding in found if finding is not None)

@@ -1,0 +1,1 @@
+"""What defenses do to the records of a training, and what is seen of it afterwards."""

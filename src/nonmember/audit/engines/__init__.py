@@ -1,0 +1,1 @@
+"""Where jobs are done: in this process, in local workers, on a Ray cluster."""

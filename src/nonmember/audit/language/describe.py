@@ -1,0 +1,142 @@
+"""What was audited, in words and values: models, data, and the circumstances of the work."""
+
+import os
+import platform
+import sys
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+
+from nonmember.audit.jobs import Plan
+from nonmember.audit.language.subject import Subject, Target
+from nonmember.evaluation import checks
+from nonmember.evaluation.checks import Finding
+from nonmember.models.causal import Placement
+from nonmember.models.source import digest
+from nonmember.signals.store import Store
+
+PACKAGES = ("nonmember", "torch", "transformers", "peft", "numpy", "scipy", "scikit-learn")
+
+
+@runtime_checkable
+class Labelled(Protocol):
+    """A job: what it is called, and where its output is."""
+
+    @property
+    def label(self) -> str:
+        """What is done, in words."""
+
+    @property
+    def address(self) -> str:
+        """Where the output is."""
+
+
+def description(target: Target, subject: Subject) -> str:
+    """The model and how it came about, in one line."""
+    if target.source is not None:
+        size = target.source.parameters
+        return f"{target.source.name} ({size:,} parameters)" if size else target.source.name
+    assert target.base is not None
+    how = "in full" if target.recipe.method == "full" else f"with LoRA of rank {target.recipe.rank}"
+    which = subject.spec.targets[target.name].trained_on
+    whom = "the members" if which == "members" else "records that are not among the candidates"
+    by = ", ".join(one.name for one in subject.spec.targets[target.name].defenses)
+    return (
+        f"{target.base.name} ({target.base.parameters:,} parameters), fine-tuned here {how} for "
+        f"{target.recipe.epochs} epochs on {len(target.training)} records: {whom}"
+        f"{f'; defended by {by}' if by else ''}"
+    )
+
+
+def training(target: Target, todo: Plan, store: Store) -> Mapping[str, Any] | None:
+    """How the target was fine-tuned here; None for a model that was there."""
+    job = todo.trained.get(target.name)
+    return _shared(store.provenance(job.address)) if job is not None else None
+
+
+def _shared(about: Mapping[str, Any]) -> dict[str, Any]:
+    """What may be told of how a job's output came about: not who was held back, only how many.
+
+    Nor the seed of a training with an ``epsilon``, from which its noise could be drawn again.
+    """
+    told = dict(about)
+    if "held back" in told:
+        told["held back"] = len(told["held back"])
+    if (told.get("recipe") or {}).get("epsilon") is not None:
+        told.pop("seed", None)
+    return told
+
+
+def origins(target: Target) -> dict[str, Any]:
+    """Which weights were audited, by content."""
+    return {
+        role: {"name": source.name, "digest": source.digest, "parameters": source.parameters}
+        for role, source in (("model", target.source), ("base", target.base))
+        if source is not None
+    }
+
+
+def quantised(target: Target) -> list[Finding]:
+    """A finding where the weights went through a low-precision form."""
+    model = target.source or target.base
+    if model is None or model.quantised is None:
+        return []
+    whole = model.base if model.kind == "adapter" and model.base is not None else model
+    return [checks.quantised(whole.name, model.quantised)]
+
+
+def data(subject: Subject) -> dict[str, Any]:
+    """What the candidates are."""
+    split = subject.candidates.split
+    asked = subject.spec.data
+    lengths = subject.targets[0].met.scored
+    return {
+        "members": int(split.member.sum()),
+        "non-members": int((~split.member).sum()),
+        "groups": len(np.unique(split.group)),
+        "control records": len(subject.candidates.control),
+        "records the attacker knows": (
+            f"{len(subject.candidates.known_members)} members, "
+            f"{len(subject.candidates.known_non_members)} non-members"
+        ),
+        "scored tokens per record": f"{lengths.min()} to {lengths.max()}",
+        "median scored tokens": int(np.median(lengths)),
+        "source": asked.pool or f"{asked.members}, {asked.non_members}",
+    }
+
+
+def provenance(subject: Subject, todo: Plan, store: Store) -> dict[str, Any]:
+    """All that is needed to do the same again, and when and how long each job took.
+
+    No seed where a training is private: its noise follows from it.
+    """
+    covered = any(target.recipe.epsilon is not None for target in subject.targets)
+    seed = {} if covered else {"seed": subject.spec.seed}
+    return {**seed, **circumstances(subject.where, PACKAGES), "jobs": jobs(todo.jobs, store)}
+
+
+def circumstances(where: Placement, packages: Sequence[str]) -> dict[str, Any]:
+    """What the work was done on, and with which versions."""
+    return {
+        "device": str(where.device),
+        "precision of weights": str(where.dtype).removeprefix("torch."),
+        "python": sys.version.split()[0],
+        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+        "versions": {package: version(package) for package in packages},
+    }
+
+
+def jobs(every: Sequence[Labelled], store: Store) -> dict[str, dict[str, Any]]:
+    """How the jobs of each kind came about: those on different candidates are one kind."""
+    kinds: dict[str, list[Labelled]] = {}
+    for job in every:
+        kinds.setdefault(job.label.split(" of candidates ")[0], []).append(job)
+    found = {}
+    for label, alike in kinds.items():
+        about = [_shared(store.provenance(job.address)) for job in alike]
+        seconds = round(sum(one["seconds"] for one in about), 3)
+        addresses = digest(*(job.address for job in alike)) if len(alike) > 1 else alike[0].address
+        found[label] = {**about[0], "seconds": seconds, "jobs": len(alike), "address": addresses}
+    return found

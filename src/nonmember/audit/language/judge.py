@@ -1,0 +1,111 @@
+"""Scores against the truth: what one target's attacks found, and what that means."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from nonmember.audit import collective
+from nonmember.audit.collective import Collective
+from nonmember.audit.defended import roles
+from nonmember.audit.defended.choosing import Ground, by_exposure
+from nonmember.audit.jobs import Plan
+from nonmember.audit.judging import detectable, exposed, results
+from nonmember.audit.language import answers, describe, worth
+from nonmember.audit.language.answers import Answers
+from nonmember.audit.language.facts import Facts
+from nonmember.audit.language.subject import Subject, Target
+from nonmember.audit.placebo import BlindScores, redraws
+from nonmember.audit.records import AttackResult, TargetResult
+from nonmember.audit.scoring import scores as all_scores
+from nonmember.audit.scoring import with_features
+from nonmember.audit.verdict import points_at_members, strongest, verdict
+from nonmember.errors import RunError
+from nonmember.evaluation import checks
+from nonmember.evaluation.checks import Finding
+from nonmember.signals.store import Store
+from nonmember.types import Scores
+
+
+def judged(
+    target: Target, subject: Subject, todo: Plan, store: Store, blind: BlindScores
+) -> tuple[TargetResult, dict[str, Scores]]:
+    """Everything one target's attacks found, and their scores of all candidates.
+
+    Args:
+        target: the model.
+        subject: the audit it belongs to.
+        todo: its plan, carried out.
+        store: where the answers are.
+        blind: what blind attacks scored for the targets before this one; added to.
+
+    Raises:
+        RunError: no attack on the model gave a figure.
+    """
+    known = Answers(target, Facts(target, subject.corpus), todo, store)
+    became = roles.fates(target, subject, todo, store)
+    defended = roles.defenses(target, subject, todo, store)
+    ground = roles.ground_of(target, subject, defended, became)
+    every = all_scores(known, subject.candidates.split, ground.there, subject.spec)
+    scores = {name: np.where(ground.there, own, np.nan) for name, own in every.items()}
+    attacks, findings = results(target, subject, scores, ground)
+    kinds = roles.by_role(target, subject, every, became.role)
+    findings += roles.findings(target, kinds, became.role, chosen=by_exposure(defended))
+    if all(attack.blind for attack in attacks):
+        raise RunError(f"targets.{target.name}: no attack gave a figure; give longer or more texts")
+    together = collective.found(known, attacks, scores, subject, ground)
+    found = _concluded(known, subject, attacks, together, ground)
+    findings += [*together.findings, *_answered(known, subject), *describe.quantised(target)]
+    whole = with_features(known, scores, subject.spec)
+    best = next((one for one in attacks if one.name == found.strongest), None)
+    listed = best is not None and found.leaks and points_at_members(best)
+    return replace(
+        found,
+        redraws=redraws(target, whole, scores, subject, ground, blind),
+        exposed=exposed(scores[found.strongest], subject, target.met.scored) if listed else (),
+        findings=(*target.findings, *findings),
+        training=describe.training(target, todo, store),
+        defenses=defended,
+        roles=kinds,
+        utility=worth.utility(known, subject),
+    ), every
+
+
+def _concluded(
+    known: Answers,
+    subject: Subject,
+    attacks: Sequence[AttackResult],
+    together: Collective,
+    ground: Ground,
+) -> TargetResult:
+    """The verdict, and what carries it; no attack is strongest where none may carry one."""
+    target, level = known.target, subject.spec.evaluation.level
+    able = [one for one in attacks if one.name in ground.carrying]
+    least = detectable(subject, ground, len(target.attacks))
+    blind = [one for one in attacks if one.blind]
+    leaks, sentence = verdict([*able, *blind], least, lost=ground.lost)
+    own, base = (
+        answers.fit(name, known, subject.candidates.split, ground.there, level=level)
+        for name in ("token_logprobs", "base_token_logprobs")
+    )
+    return TargetResult(
+        name=target.name,
+        description=describe.description(target, subject),
+        leaks=leaks,
+        verdict=sentence,
+        strongest=strongest(able).name if able else "",
+        detectable_auc=least,
+        fit=own,
+        base_fit=base,
+        attacks=tuple(attacks),
+        as_a_set=together.as_a_set,
+        persons=together.persons,
+        provenance=describe.origins(target),
+    )
+
+
+def _answered(known: Answers, subject: Subject) -> list[Finding]:
+    """What the target's answers themselves tell a reader to beware of."""
+    silent = subject.candidates.ids(np.array(answers.unanswered(known), dtype=np.int64))
+    found = (checks.unanswered(silent), checks.impossible(answers.impossible(known)))
+    return [finding for finding in found if finding is not None]

@@ -1,0 +1,296 @@
+"""What an audit is about: data read, models found, everything checked, nothing computed."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nonmember.attacks.registry import Attack
+from nonmember.audit import threat
+from nonmember.audit.defended.ledger import Ledger
+from nonmember.audit.defended.protection import Protection
+from nonmember.audit.language import sources
+from nonmember.audit.language.candidates import Candidates, in_order, read_candidates
+from nonmember.audit.language.given import Given, given_of, rewriter_of
+from nonmember.audit.language.means import Means, lacks
+from nonmember.audit.language.met import Met, findings_of, met, refuse_silence
+from nonmember.audit.language.sources import Served
+from nonmember.audit.language.spec import Data, Spec
+from nonmember.data import texts
+from nonmember.data.records import Records
+from nonmember.errors import DataError, ModelError, SpecError
+from nonmember.evaluation import checks
+from nonmember.evaluation.checks import Finding
+from nonmember.models import causal
+from nonmember.models.causal import Placement
+from nonmember.models.source import Source
+from nonmember.models.text import Encoded, Encodings, Form, encode, fingerprint
+from nonmember.rewriting.registry import made
+from nonmember.seeds import derive
+from nonmember.signals import conditioned
+from nonmember.training import dpsgd
+from nonmember.training.membership import LEAST, balanced
+from nonmember.training.recipe import Recipe
+from nonmember.types import RefMember
+
+
+@dataclass(frozen=True)
+class References:
+    """m adapters over the target's base, and whom of the n candidates each is tuned on, (m n)."""
+
+    recipe: Recipe
+    member: RefMember
+
+
+@dataclass(frozen=True)
+class Target:
+    """A model to audit, and the candidates as it meets them.
+
+    ``source`` is None where the model is still to be fine-tuned from ``base``. ``fingerprint``
+    is the tokenizer's. ``shots`` and ``member_shots`` are the records that the attacker knows.
+    ``protection`` is what is done to ``training`` first; ``ledger`` says what was done to the
+    records of a model that was trained elsewhere. ``references`` is what it is compared with.
+    """
+
+    name: str
+    source: Source | Served | None
+    base: Source | None
+    recipe: Recipe
+    training: Encodings
+    candidates: Encodings
+    fingerprint: str
+    shots: tuple[Encoded, ...]
+    member_shots: tuple[Encoded, ...]
+    met: Met
+    attacks: tuple[Attack, ...]
+    left_out: Mapping[str, str]
+    findings: tuple[Finding, ...]
+    protection: Protection | None = None
+    ledger: Ledger | None = None
+    references: References | None = None
+
+    @property
+    def meets(self) -> str:
+        """How it meets the candidates: their form, and its tokenizer."""
+        return f"{self.candidates.form} {self.fingerprint}"
+
+    @property
+    def rewriter(self) -> Mapping[str, Any]:
+        """Who rewrote training records: the ``rewriter`` by name and ``how`` it was set."""
+        return rewriter_of(self.protection, self.ledger)
+
+    looks = 1
+
+    @property
+    def prompts_per_text(self) -> int:
+        """How often the target is asked about one text: once per token if it answers labels."""
+        by_token = isinstance(self.source, Served) and self.source.access == "label"
+        return max(1, int(np.median(self.met.scored))) if by_token else 1
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A spec together with everything it names."""
+
+    spec: Spec
+    candidates: Candidates
+    corpus: Records | None
+    targets: tuple[Target, ...]
+    where: Placement
+    findings: tuple[Finding, ...]
+
+    @property
+    def grouped(self) -> bool:
+        """Whether the records say whose they are."""
+        return self.spec.data.group is not None
+
+
+def inspect(spec: Spec) -> Subject:
+    """Read and check all that ``spec`` names; whatever is wrong is raised here, before work.
+
+    Raises:
+        DataError, ModelError, SpecError: one sentence saying where, what, and what to do.
+    """
+    threat.check(spec)
+    where = causal.placement(spec.compute.device, spec.compute.precision)
+    given = {name: given_of(name, target, spec.seed) for name, target in spec.targets.items()}
+    candidates = read_candidates(spec.data, seed=spec.seed)
+    corpus = texts.read(Path(spec.data.corpus).expanduser()) if spec.data.corpus else None
+    targets = tuple(_target(spec, name, found, candidates) for name, found in given.items())
+    return Subject(spec, candidates, corpus, targets, where, _findings(spec, candidates))
+
+
+def _target(spec: Spec, name: str, given: Given, candidates: Candidates) -> Target:
+    tokenizer, form = _tokenizer(given.models[0]), _form(spec.data, given.models)
+    encoded = Encodings(tokenizer, candidates.records, form)
+    as_met = met(encoded, [model for model in given.models if isinstance(model, Source)])
+    refuse_silence(name, as_met, candidates.split)
+    _refuse_strange(name, given, candidates, encoded)
+    known = (candidates.known_non_members, candidates.known_members)
+    shots, member_shots = (encode(tokenizer, side, form) for side in known)
+    others = _references(spec, name, given, candidates)
+    means = _means(given, tokenizer, shots, member_shots, others)
+    told = lacks(spec, replace(means, **_rewrites(spec, name, given)))
+    attacks, left_out = threat.chosen(spec, told)
+    training = _training(spec, name, given.recipe, candidates)
+    return Target(
+        name=name,
+        source=given.source,
+        base=given.base,
+        recipe=given.recipe,
+        training=Encodings(tokenizer, training, form),
+        candidates=encoded,
+        fingerprint=fingerprint(tokenizer),
+        shots=shots,
+        member_shots=member_shots,
+        met=as_met,
+        attacks=attacks,
+        left_out=left_out,
+        findings=findings_of(as_met, candidates.records, form),
+        protection=given.protection,
+        ledger=given.ledger,
+        references=others if threat.compares(attacks) else None,
+    )
+
+
+def _references(spec: Spec, name: str, given: Given, candidates: Candidates) -> References | None:
+    """The reference models that are asked for, where there is a base to tune them from.
+
+    Raises:
+        ModelError, SpecError: they cannot be tuned from this base, or not so.
+    """
+    how, base = spec.references, given.base
+    if not how.count or base is None:
+        return None
+    if base.base is not None:
+        raise ModelError(
+            f"targets.{name}: {base.name} is an adapter, which references cannot be tuned from; "
+            "merge it into a folder first, or leave references out"
+        )
+    if how.recipe.method != "lora":
+        raise SpecError('references.recipe.method: references are adapters; give "lora"')
+    if how.count < LEAST:
+        raise SpecError(
+            f"references.count: {how.count} cannot tell chance from membership; use at least "
+            f"{LEAST}, and 16 or more for lira"
+        )
+    seed = derive(spec.seed, "references")
+    return References(how.recipe, balanced(candidates.split.group, how.count, seed=seed))
+
+
+def _refuse_budget(name: str, recipe: Recipe, records: int) -> None:
+    """A privacy budget that no noise can meet is refused before any work.
+
+    Raises:
+        SpecError: naming the target.
+    """
+    if recipe.epsilon is not None:
+        try:
+            dpsgd.noise_multiplier(records, recipe)
+        except SpecError as error:
+            raise SpecError(f"targets.{name}: {error}") from None
+
+
+def _refuse_strange(name: str, given: Given, candidates: Candidates, encoded: Encodings) -> None:
+    """A base that cuts texts otherwise, or a ledger that does not know every member.
+
+    Raises:
+        ModelError, DataError: naming the base, or the target.
+    """
+    if given.source is not None and given.base is not None:
+        sources.compare_tokenizers(given.source.name, given.base, encoded)
+    if given.ledger is None:
+        return
+    known = given.ledger.of(candidates.records.digests[candidates.split.member]) != ""
+    if not known.all():
+        raise DataError(
+            f"targets.{name}.ledger: knows {int(known.sum())} of the {len(known)} members; give "
+            "the records as they were before `nonmember protect`, and that run's private folder"
+        )
+
+
+def _means(
+    given: Given,
+    tokenizer: Any,
+    shots: Sequence[Encoded],
+    member_shots: Sequence[Encoded],
+    others: References | None,
+) -> Means:
+    """What the attacker has to go by."""
+    source, base = given.source, given.base
+    contexts = map(_context, given.models)
+    context = min((size for size in contexts if size is not None), default=None)
+    sides = [side for side in (shots, member_shots) if any(one.scored.any() for one in side)]
+    return Means(
+        access=source.access if isinstance(source, Served) else "weights",
+        base=base is not None,
+        non_members=any(one.scored.any() for one in shots),
+        members=any(one.scored.any() for one in member_shots),
+        gives=source.gives if isinstance(source, Served) else None,
+        tunable=base is None or base.base is None,
+        fitting=all(conditioned.fits(tokenizer, side, context) for side in sides),
+        references=0 if others is None else len(others.member),
+    )
+
+
+def _rewrites(spec: Spec, name: str, given: Given) -> dict[str, Any]:
+    """What an attacker knows of rewrites: whether there are any, and where theirs are made.
+
+    Raises:
+        SpecError, ModelError: a ledger's rewriter is not to be had here, naming the target.
+    """
+    by = rewriter_of(given.protection, given.ledger)
+    if not by or "rewriter" in spec.signals.options.get("rewrites", {}):
+        return {"rewritten": bool(by)}
+    try:
+        return {"rewritten": True, "sends_to": made(by["rewriter"], by["how"] or {}).sends_to}
+    except (SpecError, ModelError) as error:
+        raise type(error)(
+            f"targets.{name}: {error}; or name another in signals.options.rewrites.rewriter"
+        ) from None
+
+
+def _tokenizer(model: Source | Served) -> Any:
+    return model.tokenizer if isinstance(model, Served) else causal.load_tokenizer(model)
+
+
+def _context(model: Source | Served) -> int | None:
+    """How many tokens a model can attend to, if it says."""
+    return model.context if isinstance(model, Served) else causal.context_length(model)
+
+
+def _form(data: Data, models: Sequence[Source | Served]) -> Form:
+    """How records become tokens: no longer than any of the models can attend to."""
+    lengths = map(_context, models)
+    limit = min([data.max_tokens, *(length for length in lengths if length is not None)])
+    return Form(limit, data.packed, data.long)
+
+
+def _training(spec: Spec, name: str, recipe: Recipe, candidates: Candidates) -> Records:
+    """The records that the target is to be trained on here; members that are known are members.
+
+    Where any target is defended all are trained in one order, so that the defense alone differs.
+    """
+    trained_on = spec.targets[name].trained_on
+    if trained_on is None:
+        return Records.of([])
+    inside = candidates.records.take(np.flatnonzero(candidates.split.member))
+    every = candidates.control if trained_on == "control" else inside + candidates.known_members
+    _refuse_budget(name, recipe, len(every))
+    return in_order(every) if any(one.defenses for one in spec.targets.values()) else every
+
+
+def _findings(spec: Spec, candidates: Candidates) -> tuple[Finding, ...]:
+    """What the data alone tell a reader to beware of."""
+    copies: list[str] = []
+    for side in (candidates.split.member, ~candidates.split.member):
+        own = candidates.records.take(np.flatnonzero(side))
+        copies += [own[i].id for i in texts.duplicates(own)]
+    outsiders = int((~candidates.split.member).sum())
+    found = (
+        checks.duplicates(copies),
+        *(checks.resolution(fpr, outsiders) for fpr in spec.evaluation.fpr),
+    )
+    return tuple(finding for finding in found if finding is not None)

@@ -1,0 +1,111 @@
+"""Scores against the truth: what a fine-tuned model tells of its ancestor's training data."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from nonmember.audit.classifiers.answers import Answers
+from nonmember.audit.classifiers.jobs import Plan
+from nonmember.audit.defended.choosing import Ground
+from nonmember.audit.judging import detectable, exposed, results
+from nonmember.audit.placebo import BlindScores, redraws
+from nonmember.audit.records import AttackResult, DownstreamUtility, TargetResult
+from nonmember.audit.scoring import scores as all_scores
+from nonmember.audit.transfer import describe, turns
+from nonmember.audit.transfer.means import asks_parents
+from nonmember.audit.transfer.plan import TEST, WORTH
+from nonmember.audit.transfer.subject import Subject, Target
+from nonmember.audit.verdict import points_at_members, strongest, verdict
+from nonmember.errors import RunError
+from nonmember.evaluation import utility
+from nonmember.seeds import derive
+from nonmember.signals.store import Store
+from nonmember.types import Scores
+
+WHOSE = "records that its ancestor was trained on"
+
+
+def judged(
+    target: Target, subject: Subject, todo: Plan, store: Store, blind: BlindScores
+) -> tuple[TargetResult, dict[str, Scores]]:
+    """Everything one target's attacks found, and their scores of all candidates.
+
+    Args:
+        target: the model.
+        subject: the audit it belongs to.
+        todo: its plan, carried out.
+        store: where the answers are.
+        blind: what blind attacks scored for the targets before this one; added to.
+
+    Raises:
+        RunError: no attack on the model gave a figure.
+    """
+    known = Answers(target, subject, todo, store)
+    ground, split = _ground(target, subject), subject.candidates.split
+    scores = all_scores(known, split, ground.there, subject.spec)
+    told, findings = results(target, subject, scores, ground)
+    of_parents = {one.name for one in target.attacks if asks_parents(one)}
+    attacks = [replace(one, of_parent=one.name in of_parents) for one in told]
+    if not any(one.name in ground.carrying for one in attacks):
+        raise RunError(f"targets.{target.name}: no attack gave a figure; give more examples")
+    found = _concluded(target, subject, attacks, ground)
+    best = next(one for one in attacks if one.name == found.strongest)
+    listed = found.leaks and points_at_members(best)
+    turned = turns.in_turn(known)
+    return replace(
+        found,
+        redraws=redraws(target, known.whole, scores, subject, ground, blind),
+        exposed=exposed(scores[best.name], subject) if listed else (),
+        findings=(*findings, *turns.findings(turned, found.leaks)),
+        training=describe.training(target, todo, store),
+        downstream=_worth(target, subject, todo, store),
+        in_turn=turned,
+    ), scores
+
+
+def _ground(target: Target, subject: Subject) -> Ground:
+    """All candidates are judged, by every attack that asks the fine-tuned model."""
+    split = subject.candidates.split
+    carrying = (
+        one.name for one in target.attacks if one.family != "blind" and not asks_parents(one)
+    )
+    return Ground(np.ones(len(split.member), dtype=bool), split, 0, frozenset(carrying))
+
+
+def _concluded(
+    target: Target, subject: Subject, attacks: Sequence[AttackResult], ground: Ground
+) -> TargetResult:
+    """The verdict, and what carries it."""
+    least = detectable(subject, ground, len(target.attacks))
+    able = [one for one in attacks if one.name in ground.carrying]
+    leaks, sentence = verdict([*able, *(one for one in attacks if one.blind)], least, whose=WHOSE)
+    return TargetResult(
+        name=target.name,
+        description=describe.description(target, subject),
+        leaks=leaks,
+        verdict=sentence,
+        strongest=strongest(able).name,
+        detectable_auc=least,
+        fit=None,
+        base_fit=None,
+        attacks=tuple(attacks),
+        as_a_set=None,
+        persons=None,
+        provenance=describe.origins(target),
+    )
+
+
+def _worth(target: Target, subject: Subject, todo: Plan, store: Store) -> DownstreamUtility:
+    """What it is worth in its own task, on examples that no model was fine-tuned on."""
+    task, spec = subject.task, subject.spec
+    (address,) = todo.answers[target.name, "target", WORTH, TEST]
+    told = (np.asarray(store.array(address, "logits")), task.test.labels, task.group)
+    level = spec.evaluation.level
+    return DownstreamUtility(
+        describe.setting(target.kin.tuning),
+        len(task.test),
+        utility.accuracy(*told, level=level),
+        utility.loss(*told, level=level),
+        utility.calibration_error(*told, level=level, seed=derive(spec.seed, "utility")),
+    )

@@ -1,0 +1,152 @@
+"""The audit of a classifier."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nonmember.cli.flags import (
+    Address,
+    Device,
+    DryRun,
+    Engine,
+    EngineName,
+    Output,
+    StoreAt,
+    Workers,
+    audits,
+)
+from nonmember.cli.running import audit
+
+
+@audits.command()
+def classifier(
+    model: Annotated[
+        str,
+        typer.Option(
+            "--model",
+            help="The classifier: a folder of a Hugging Face sequence classifier, "
+            "package.module:factory (with --weights), a .pt2 or .skops file, or a file of its "
+            "probabilities, members' rows first (.npz, .npy, .csv, .parquet).",
+        ),
+    ],
+    members: Annotated[
+        str,
+        typer.Option(
+            "--members", help="Labelled examples it was trained on: .npz, .csv, .parquet, .jsonl."
+        ),
+    ],
+    non_members: Annotated[
+        str, typer.Option("--non-members", help="Examples like them that it was not trained on.")
+    ],
+    output: Output,
+    weights: Annotated[
+        str | None, typer.Option("--weights", help="A factory's weights, as safetensors.")
+    ] = None,
+    label: Annotated[str, typer.Option("--label", help="Field of the class.")] = "label",
+    text: Annotated[
+        str | None, typer.Option("--text", help="Field of the text, where inputs are texts.")
+    ] = None,
+    group: Annotated[
+        str | None, typer.Option("--group", help="Field of the person an example belongs to.")
+    ] = None,
+    population: Annotated[
+        float,
+        typer.Option(
+            "--population",
+            help="Share of the non-members that the attacker knows; they are not evaluated.",
+        ),
+    ] = 0.2,
+    references: Annotated[
+        int,
+        typer.Option(
+            "--references",
+            help="Reference models to train, an even number; 0 for none. They are of the "
+            "--architecture, or of a factory's own.",
+        ),
+    ] = 16,
+    architecture: Annotated[
+        str | None,
+        typer.Option(
+            "--architecture",
+            help="What references are made of: package.module:factory, or mlp, cnn, resnet.",
+        ),
+    ] = None,
+    options: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--option", help="An option of the architecture, NAME=VALUE, such as width=32; repeat."
+        ),
+    ] = None,
+    recipe: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--recipe", help="How references are trained: NAME=VALUE, such as epochs=50; repeat."
+        ),
+    ] = None,
+    precision: Annotated[
+        float | None,
+        typer.Option(
+            "--precision",
+            help="Add references until an attack's AUC moves no more than this with their choice.",
+        ),
+    ] = None,
+    attacks: Annotated[
+        list[str] | None,
+        typer.Option("--attack", help="An attack to run; repeat for more. All by default."),
+    ] = None,
+    access: Annotated[
+        str,
+        typer.Option("--access", help="What the attacker sees: label, topk, scores or weights."),
+    ] = "weights",
+    queries: Annotated[
+        int,
+        typer.Option(
+            "--queries",
+            help="Most inputs that an attack may put to the model per example, where --attack "
+            "names none.",
+        ),
+    ] = 64,
+    fpr: Annotated[
+        list[float] | None,
+        typer.Option("--fpr", help="False-positive rate to report; repeat for more."),
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", help="Root of all randomness.")] = 0,
+    device: Device = "auto",
+    workers: Workers = None,
+    engine: Engine = EngineName.LOCAL,
+    address: Address = None,
+    store: StoreAt = None,
+    dry_run: DryRun = False,
+) -> None:
+    """Audit a classifier on examples it was and was not trained on."""
+    from nonmember import verbs
+    from nonmember.audit.engine import chosen
+
+    spec = verbs.classifier_spec(
+        model,
+        target={"weights": weights},
+        data={
+            "members": members,
+            "non_members": non_members,
+            "label": label,
+            "text": text,
+            "group": group,
+            "population": population,
+        },
+        references={
+            "count": references,
+            "architecture": architecture,
+            "options": verbs.option_values("--option", options or ()),
+            "recipe": verbs.option_values("--recipe", recipe or ()),
+            "precision": precision,
+        },
+        settings={
+            "attacks": {"run": attacks or None, "access": access, "queries": queries},
+            "evaluation": {"fpr": tuple(fpr)} if fpr else {},
+            "seed": seed,
+            "compute": {"device": device},
+        },
+    )
+    where = chosen(engine.value, workers, address)
+    audit(spec, Path(output), store, dry_run=dry_run, engine=where)

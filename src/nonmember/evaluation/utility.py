@@ -1,0 +1,157 @@
+"""What a classifier is worth: how often it is right, and whether it knows when it is.
+
+Each figure is of logits (n c), finite, and true classes (n,); ``group`` says whose the records
+are, and those of one group count as one draw.
+"""
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+from scipy.special import expit, logsumexp
+
+from nonmember.errors import DataError, UnresolvableError
+from nonmember.evaluation.intervals import Interval, clopper_pearson, independent, mean_interval
+from nonmember.evaluation.roc import auc, bootstrap
+from nonmember.seeds import generator
+from nonmember.types import Groups, Labels, Logits, Scores
+
+BINS = 15
+
+
+def accuracy(logits: Logits, labels: Labels, group: Groups, *, level: float = 0.95) -> Interval:
+    """Share of records whose likeliest class, the first of equal ones, is the true one.
+
+    Raises:
+        DataError: there are no records, or a label is no class of the logits.
+    """
+    right = _right(logits, labels)
+    return clopper_pearson(int(right.sum()), len(right), worth=independent(group), level=level)
+
+
+def loss(logits: Logits, labels: Labels, group: Groups, *, level: float = 0.95) -> Interval:
+    """Mean negative log-likelihood of the true class, in nats; smaller is better.
+
+    Raises:
+        DataError: as for ``accuracy``.
+    """
+    _refuse(logits, labels)
+    exact = logits.astype(float)
+    own = exact[np.arange(len(labels)), labels]
+    return mean_interval(logsumexp(exact, axis=1) - own, group, level=level)
+
+
+def calibration_error(
+    logits: Logits,
+    labels: Labels,
+    group: Groups,
+    *,
+    level: float = 0.95,
+    times: int = 1000,
+    seed: int = 0,
+) -> Interval:
+    """Expected calibration error, 0 to 1 (Guo et al. 2017, arXiv:1706.04599).
+
+    Records fall into 15 bins of equal width by the probability of their likeliest class; it
+    is the mean over records of how far their bin's share of right answers lies from its mean
+    probability. Of few records it is too large on average, as chance alone parts the two. So
+    the lower end reaches as far as all bins together stray in bootstrap samples, the upper one
+    as far as their sum does; both at least as far as the accuracy's exact interval, as nothing
+    strays where nothing was wrong.
+
+    Args:
+        logits: of every class.
+        labels: true classes.
+        group: whose records they are.
+        level: of the interval.
+        times: bootstrap samples.
+        seed: of these.
+
+    Raises:
+        DataError: as for ``accuracy``.
+    """
+    exact = accuracy(logits, labels, group, level=level)
+    sure = expit(confidence(logits))
+    place = np.minimum((sure * BINS).astype(int), BINS - 1)
+    _, unit = np.unique(group, return_inverse=True)
+    units = int(unit.max()) + 1
+    cells = np.bincount(
+        unit * BINS + place, weights=sure - _right(logits, labels), minlength=units * BINS
+    )
+    apart, again = _resampled(cells.reshape(units, BINS), np.bincount(unit), times, seed)
+    value, tail = float(np.abs(apart).sum()), (1 - level) / 2
+    below = np.quantile(np.abs(again - apart).sum(axis=1), 1 - tail)
+    above = np.quantile(np.abs(again).sum(axis=1), 1 - tail) - value
+    least = max(exact.high - exact.value, exact.value - exact.low)
+    low, high = value - max(float(below), least), value + max(float(above), least)
+    return Interval(max(0.0, low), value, min(1.0, high), level)
+
+
+def confidence_auc(
+    logits: Logits,
+    labels: Labels,
+    group: Groups,
+    *,
+    level: float = 0.95,
+    times: int = 1000,
+    seed: int = 0,
+) -> Interval:
+    """Area under the ROC curve of the confidence where it is right against where it is wrong.
+
+    0.5: it does not know when it errs; 1: it is surer of every right answer than of any wrong
+    one (Hendrycks and Gimpel 2017, arXiv:1610.02136).
+
+    Args:
+        logits: of every class.
+        labels: true classes.
+        group: whose records they are.
+        level: of the interval.
+        times: bootstrap samples.
+        seed: of these.
+
+    Raises:
+        DataError: as for ``accuracy``.
+        UnresolvableError: it is right about all of them, or about none.
+    """
+    right = _right(logits, labels)
+    if right.all() or not right.any():
+        raise UnresolvableError(
+            f"confidence_auc: {right.sum()} of {len(right)} answers are right; it needs some of "
+            "either kind, so leave it out"
+        )
+    scores = confidence(logits)
+    return auc(scores, right, bootstrap(scores, right, group, times=times, seed=seed), level=level)
+
+
+def confidence(logits: Logits) -> Scores:
+    """Log-odds of the likeliest class, in nats: the order of its probability, never saturated."""
+    exact, rows = logits.astype(float), np.arange(len(logits))
+    top = exact.argmax(axis=1)
+    own = exact[rows, top]
+    exact[rows, top] = -np.inf
+    return own - logsumexp(exact, axis=1)
+
+
+def _resampled(
+    cells: Float[np.ndarray, "u k"], sizes: Int[np.ndarray, "u"], times: int, seed: int
+) -> tuple[Float[np.ndarray, "k"], Float[np.ndarray, "b k"]]:
+    """Each bin's sum over the records, per record: of them all, and of bootstrap samples.
+
+    Units are drawn with replacement, one sample at a time, so that memory does not grow.
+    """
+    rng, units, again = generator(seed, "calibration"), len(sizes), []
+    for _ in range(times):
+        drawn = np.bincount(rng.integers(units, size=units), minlength=units)
+        again.append(drawn @ cells / (drawn @ sizes))
+    return cells.sum(axis=0) / sizes.sum(), np.stack(again)
+
+
+def _right(logits: Logits, labels: Labels) -> Bool[np.ndarray, "n"]:
+    _refuse(logits, labels)
+    return logits.argmax(axis=1) == labels
+
+
+def _refuse(logits: Logits, labels: Labels) -> None:
+    if not len(labels) or labels.min() < 0 or labels.max() >= logits.shape[1]:
+        raise DataError(
+            f"utility: {len(labels)} labels for {logits.shape[1]} classes; give at least one "
+            "record, and classes numbered from 0"
+        )

@@ -1,0 +1,221 @@
+"""m classifiers in one stacked fit: fresh initialisation, rows, order and noise of each its own.
+
+A model's numbers depend on its seed, its rows in order, the recipe, the architecture and the data,
+never on who is trained beside it: no layer adds up over models, the optimiser works on each
+number by itself, and batches are filled up by the model's own count of rows.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import nn
+
+from nonmember.errors import DataError, ModelError, SpecError
+from nonmember.models.transfer import settle
+from nonmember.training import fleet
+from nonmember.training.classifier_recipe import ClassifierRecipe
+from nonmember.training.fitting import Job, train, wide_of
+from nonmember.training.fleet import Make, State
+from nonmember.training.stacked import why_not
+from nonmember.types import Labels, RefLogits, RefMember
+
+SCORED = 1024  # records of a forward pass that only asks
+STATE_BYTES = 2**25  # of weights, gradients and moments in one stack: what a CPU's cache holds
+MOST = 64  # models of a stack
+TRIED = 8  # records that show whether networks can be stacked
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """What was trained.
+
+    Args:
+        states: one state dict per model, on the CPU.
+        losses: mean training loss of each epoch in nats, (m e).
+        stacked: whether models were trained together.
+        why: why not; "" if they were.
+    """
+
+    states: tuple[dict[str, torch.Tensor], ...]
+    losses: Float[np.ndarray, "m e"]
+    stacked: bool
+    why: str
+
+
+def fit_ensemble(  # noqa: PLR0913 - a run's settings, and where its state goes
+    make: Make,
+    inputs: np.ndarray,
+    labels: Labels,
+    member: RefMember,
+    recipe: ClassifierRecipe,
+    *,
+    seeds: Sequence[int],
+    device: str = "cpu",
+    starts: Sequence[State] | None = None,
+    scratch: Path | None = None,
+    watch: Callable[[int], None] | None = None,
+) -> Ensemble:
+    """Train one network per row of ``member``, together where the architecture allows it.
+
+    Args:
+        make: makes one, freshly initialised from torch's generator, which is seeded before.
+        inputs: (n ...), as numbers that the network takes.
+        labels: true classes, (n,).
+        member: the training rows of each model, (m n).
+        recipe: the settings.
+        seeds: one per model, of its initialisation, its order and what changes its inputs.
+        device: where to train.
+        starts: state dicts to start from instead, one per model: children of these models.
+        scratch: where the checkpoints of this run go; a run that finds its own there goes on from
+            them, and ends with the numbers it would have had without the interruption.
+        watch: told the updates done, each model's counted, after each.
+
+    Raises:
+        DataError: the arrays do not fit each other, or a model has no rows.
+        ModelError: the network does not fit them, or the loss is no number any more.
+        SpecError: seeds or starts are not one for each model, or images are to be moved and
+            there are none.
+    """
+    _check(inputs, labels, member, recipe)
+    _check_models(len(member), seeds, starts)
+    data, classes = _tensor(inputs, device), torch.from_numpy(labels.astype(np.int64)).to(device)
+    job = Job(make, data, classes, member, recipe, tuple(seeds), starts, watch, run="")
+    pair = [fleet.fresh(make, seed).to(device) for seed in (0, 1)]
+    why = _why_not(pair, job)
+    _check_rests(member, recipe, pair[0])
+    if scratch is not None:
+        job = replace(job, run=_name(job, pair[0]))
+    states: dict[int, dict[str, torch.Tensor]] = {}
+    losses = np.zeros((len(member), recipe.epochs))
+    for group in _groups(job, pair[0], stacked=not why):
+        path = None if scratch is None else scratch / f"{group[0]}.safetensors"
+        trained, losses[group] = train(job, group, path, stacked=not why)
+        states |= zip(group, trained, strict=True)
+    return Ensemble(tuple(states[i] for i in range(len(member))), losses, not why, why)
+
+
+def ensemble_logits(
+    make: Make, states: Sequence[State], inputs: np.ndarray, *, device: str = "cpu"
+) -> RefLogits:
+    """Logits of every model on every input, float32, without dropout; one model at a time.
+
+    Args:
+        make: makes the network that the states belong to.
+        states: state dicts, m of them.
+        inputs: (n ...).
+        device: where to compute.
+
+    Raises:
+        ModelError: a state does not fit the network, or a logit is not finite.
+    """
+    network = fleet.fresh(make, 0).to(device).eval()
+    data = _tensor(inputs, device)
+    found = []
+    for i, state in enumerate(states):
+        fleet.load(network, state, i)
+        with torch.no_grad():
+            parts = [network(part.float()).cpu() for part in torch.split(data, SCORED)]
+        found.append(torch.cat(parts).numpy())
+        if not np.isfinite(found[-1]).all():
+            raise ModelError(f"reference model {i}: a logit is not finite; train it anew")
+    return np.stack(found)
+
+
+def _check(inputs: np.ndarray, labels: Labels, member: RefMember, recipe: ClassifierRecipe) -> None:
+    if not len(inputs) == len(labels) == member.shape[1]:
+        raise DataError(
+            f"training: {len(inputs)} inputs, {len(labels)} labels and {member.shape[1]} columns "
+            "of membership; give one of each per record"
+        )
+    empty = np.flatnonzero(~member.any(axis=1))
+    if len(empty):
+        raise DataError(f"training: reference model {empty[0]} has no record; give it some")
+    if (recipe.flip or recipe.crop) and inputs.ndim != 4:
+        raise SpecError(
+            f"recipe: flip and crop move images, and the inputs have the shape {inputs.shape[1:]}; "
+            "give (channels, height, width), or neither of the two"
+        )
+
+
+def _check_models(m: int, seeds: Sequence[int], starts: Sequence[State] | None) -> None:
+    if len(seeds) != m or len(set(seeds)) != m:
+        raise SpecError(
+            f"training: {len(set(seeds))} different seeds for {m} models; give each its own"
+        )
+    if starts is not None and len(starts) != m:
+        raise SpecError(f"training: {len(starts)} states to start {m} models from; give one each")
+
+
+def _check_rests(member: RefMember, recipe: ClassifierRecipe, network: nn.Module) -> None:
+    kinds = (one for one in network.modules() if isinstance(one, nn.modules.batchnorm._BatchNorm))
+    norms = [one for one in kinds if one.training]
+    single = np.flatnonzero(member.sum(axis=1) % recipe.batch_size == 1)
+    if norms and len(single):
+        raise SpecError(
+            f"recipe: batch_size = {recipe.batch_size} leaves reference model {single[0]} a last "
+            "batch of one record, which BatchNorm cannot normalise; give another batch_size"
+        )
+
+
+def _why_not(pair: Sequence[nn.Module], job: Job) -> str:
+    """Why these networks cannot be stacked, "" if they can; whether they fit the data at all."""
+    tried = job.data[:TRIED].float()
+    with fleet.forked(), torch.no_grad():
+        try:
+            found = pair[0].eval()(tried)
+        except (RuntimeError, ValueError) as error:
+            reason = str(error).splitlines()[0]
+            raise ModelError(
+                f"training: the network does not take inputs of the shape {tuple(tried.shape[1:])} "
+                f"({reason}); give it those, or another architecture"
+            ) from None
+        settle(pair[0])
+        if found.dim() != 2 or found.shape[1] <= int(job.labels.max()):
+            raise ModelError(
+                f"training: the network answers {tuple(found.shape)} to {len(tried)} inputs, and "
+                f"the labels need {int(job.labels.max()) + 1} classes; give it one output per class"
+            )
+        half = max(1, min(TRIED, len(job.data) // 2))
+        return why_not(pair, torch.cat([job.data[:half], job.data[-half:]]).float())
+
+
+def _groups(job: Job, network: nn.Module, *, stacked: bool) -> list[list[int]]:
+    """Numbers of the models of each stack: those whose batches have the same shapes.
+
+    On a CPU no more than its cache holds go together: no model waits for another, so it is
+    faster to train one stack to its end, and then the next.
+    """
+    weights = sum(parameter.numel() for parameter in network.parameters())
+    fit = STATE_BYTES // (16 * weights) if job.data.device.type == "cpu" else MOST
+    most = max(1, min(MOST, fit)) if stacked else 1
+    alike: dict[tuple[int, ...], list[int]] = {}
+    for i, rows in enumerate(job.member.sum(axis=1).tolist()):
+        alike.setdefault(wide_of(rows, job.recipe, stacked=stacked), []).append(i)
+    return [
+        group[start : start + most]
+        for group in alike.values()
+        for start in range(0, len(group), most)
+    ]
+
+
+def _name(job: Job, network: nn.Module) -> str:
+    """Of a run, by all that decides its numbers but the code of the network."""
+    digest = sha256(f"{job.recipe} {job.seeds} {job.data.device} {network}".encode())
+    for state in job.starts or ():
+        for name in sorted(state):
+            digest.update(state[name].detach().cpu().contiguous().numpy().tobytes())
+    for array in (job.data.cpu().numpy(), job.labels.cpu().numpy(), job.member):
+        digest.update(f"{array.dtype} {array.shape}".encode() + array.tobytes())
+    return digest.hexdigest()
+
+
+def _tensor(inputs: np.ndarray, device: str) -> torch.Tensor:
+    """Bytes as they are, all other numbers as float32."""
+    if inputs.dtype != np.uint8:
+        inputs = inputs.astype(np.float32)
+    return torch.from_numpy(np.ascontiguousarray(inputs)).to(device)

@@ -1,0 +1,93 @@
+"""Audits, and the pages of finished ones."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from nonmember.audit import engine as engines
+from nonmember.audit import kinds, records, run, ways
+from nonmember.audit.engine import HERE, Engine
+from nonmember.audit.jobs import Job
+from nonmember.audit.kinds import AnySpec
+from nonmember.audit.parts import Part
+from nonmember.audit.records import Results
+from nonmember.audit.run import Observe, unobserved
+from nonmember.report import page
+from nonmember.signals.store import Store
+
+
+def audit_spec(
+    spec: AnySpec | Mapping[str, Any] | str | Path,
+    output: str | Path,
+    *,
+    store: str | Path | None = None,
+    observe: Observe = unobserved,
+    engine: Engine | None = None,
+) -> Results:
+    """Audit the models that ``spec`` names; leave results and a page in ``output``.
+
+    The same call after an interruption goes on where it stopped.
+
+    Args:
+        spec: a spec, its values as a mapping, or the path of its TOML file.
+        output: the run folder.
+        store: where finished work is kept; the user's cache folder if not given.
+        observe: given the jobs still to do, opens what is told of their progress.
+        engine: where they are done; in this process if not given.
+
+    Raises:
+        NonmemberError: one sentence saying where, what, and what to do; before any work.
+    """
+    asked, folder = as_spec(spec), Path(output)
+    results = run.audit(asked, folder, as_store(store), observe, engine or HERE)
+    write_report(folder)
+    return results
+
+
+def dry_run(
+    spec: AnySpec | Mapping[str, Any] | str | Path, *, store: str | Path | None = None
+) -> tuple[tuple[Job, ...], tuple[Job, ...]]:
+    """The jobs that ``audit_spec`` would do and those it would find done, after all its checks."""
+    asked = as_spec(spec)
+    way = ways.of(asked)
+    jobs = way.plan(way.inspect(asked)).jobs
+    waiting = engines.pending(jobs, as_store(store))
+    addresses = {job.address for job in waiting}
+    return tuple(waiting), tuple(job for job in jobs if job.address not in addresses)
+
+
+def write_report(folder: str | Path, *, show_text: bool | None = None) -> Path:
+    """Write the page of a finished run anew and return its path.
+
+    Args:
+        folder: the run.
+        show_text: whether the most exposed records' texts are on the page; as its spec says,
+            if not given.
+
+    Raises:
+        RunError: the folder holds no finished run, or a damaged one.
+    """
+    path = Path(folder)
+    results = records.load(path)
+    shown = run.asked(path).report.show_text if show_text is None else show_text
+    shown = shown and results.kind == "language"
+    texts = run.exposed_texts(path, results) if shown else None
+    page.write(results, path / "report.html", texts)
+    return path / "report.html"
+
+
+def incomplete(results: Results) -> bool:
+    """Whether an attack that was to run gave no figure: then the audit has failed."""
+    return any(f.code == "E110" for target in results.targets for f in target.findings)
+
+
+def as_spec(spec: AnySpec | Mapping[str, Any] | str | Path) -> AnySpec:
+    """A checked spec from any form in which one may be given."""
+    if isinstance(spec, Part):
+        return spec
+    return kinds.parse(spec, "spec") if isinstance(spec, Mapping) else kinds.read(Path(spec))
+
+
+def as_store(store: str | Path | None) -> Store:
+    """The store at a path; the default one for None."""
+    return Store(Path(store).expanduser() if store is not None else run.default_store())

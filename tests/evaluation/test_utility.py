@@ -1,0 +1,120 @@
+"""What a classifier is worth: by hand, against loops, and simulated."""
+
+import numpy as np
+import pytest
+
+from nonmember.errors import DataError, UnresolvableError
+from nonmember.evaluation.utility import (
+    accuracy,
+    calibration_error,
+    confidence,
+    confidence_auc,
+    loss,
+)
+
+ODDS = np.log([[0.8, 0.1, 0.1], [0.25, 0.7, 0.05], [0.3, 0.4, 0.3], [0.6, 0.2, 0.2]])
+TRUE = np.array([0, 0, 1, 0])
+ALONE = np.arange(4)
+FIGURES = [accuracy, loss, calibration_error, confidence_auc]
+
+
+def world(seed, n, *, over=0.0, classes=4):
+    """Answers that are right less often than their confidence says, by ``over``."""
+    rng = np.random.default_rng(seed)
+    logits = 2 * rng.normal(size=(n, classes))
+    odds = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    share = np.clip(odds.max(axis=1) - over, 0, 1)
+    top = logits.argmax(axis=1)
+    labels = np.where(rng.random(n) < share, top, (top + 1) % classes)
+    return logits, labels, share
+
+
+def test_figures_by_hand():
+    assert accuracy(ODDS, TRUE, ALONE).value == 0.75
+    expected = -np.log([0.8, 0.25, 0.4, 0.6]).mean()
+    assert loss(ODDS, TRUE, ALONE).value == pytest.approx(expected)
+    assert loss(ODDS + 7.0, TRUE, ALONE).value == pytest.approx(expected)
+    np.testing.assert_allclose(confidence(ODDS), np.log([4, 0.7 / 0.3, 0.4 / 0.6, 1.5]))
+    assert confidence_auc(ODDS, TRUE, ALONE).value == pytest.approx(1 / 3)
+    # Bins of a fifteenth: each record is in one of its own.
+    assert calibration_error(ODDS, TRUE, ALONE).value == pytest.approx((0.2 + 0.7 + 0.6 + 0.4) / 4)
+
+
+def test_calibration_equals_the_loop():
+    logits, labels, _ = world(0, 500, over=0.1)
+    odds = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    sure, right, expected = odds.max(axis=1), odds.argmax(axis=1) == labels, 0.0
+    for low in range(15):
+        inside = (sure >= low / 15) & (sure < (low + 1) / 15)
+        if inside.any():
+            expected += inside.mean() * abs(right[inside].mean() - sure[inside].mean())
+    found = calibration_error(logits, labels, np.arange(500), times=50)
+    assert found.value == pytest.approx(expected, abs=1e-12)
+
+
+def test_sure_answers_do_not_saturate():
+    logits = np.array([[1000.0, 0.0], [900.0, 0.0], [1e30, -1e30], [0.0, 800.0]])
+    labels = np.array([0, 1, 0, 1])
+    np.testing.assert_allclose(confidence(logits), [1000, 900, 2e30, 800])
+    assert confidence_auc(logits, labels, ALONE, times=10).value == pytest.approx(2 / 3)
+    assert loss(logits, labels, ALONE).value == pytest.approx(225)
+    assert calibration_error(logits, labels, ALONE, times=10).value == pytest.approx(0.25)
+
+
+@pytest.mark.parametrize("figure", FIGURES)
+def test_intervals_hold_the_value_and_follow_groups(figure):
+    logits, labels, _ = world(1, 200, over=0.1)
+    alone = figure(logits, labels, np.arange(200))
+    assert alone.low < alone.value < alone.high
+    copies = [np.repeat(part, 5, axis=0) for part in (logits, labels, np.arange(200))]
+    again = figure(*copies)
+    assert again.value == pytest.approx(alone.value)
+    assert again.high - again.low == pytest.approx(alone.high - alone.low, rel=0.15)
+
+
+@pytest.mark.parametrize("figure", FIGURES)
+def test_float32_and_the_order_of_classes_change_nothing(figure):
+    logits, labels, _ = world(2, 100)
+    expected = figure(logits, labels, np.arange(100))
+    order = np.array([2, 0, 3, 1])
+    moved = figure(logits[:, order], np.argsort(order)[labels], np.arange(100))
+    narrow = figure(logits.astype(np.float32), labels, np.arange(100))
+    for found in (moved, narrow):
+        assert (found.low, found.value, found.high) == pytest.approx(
+            (expected.low, expected.value, expected.high), abs=1e-5
+        )
+
+
+@pytest.mark.parametrize("over", [0.0, 0.05, 0.2])
+@pytest.mark.parametrize("n", [60, 400])
+def test_calibration_intervals_cover_what_the_model_truly_is(over, n):
+    """At least 93 %, less two standard errors of 100 simulations."""
+    logits, labels, share = world(99, 200_000, over=over)
+    odds = 1 / (1 + np.exp(-confidence(logits)))
+    place = np.minimum((odds * 15).astype(int), 14)
+    truth = np.abs(np.bincount(place, weights=odds - share)).sum() / len(labels)
+    covered = 0
+    for seed in range(100):
+        found = calibration_error(*world(seed, n, over=over)[:2], np.arange(n), times=200)
+        covered += not found.excludes(truth)
+    assert covered / 100 >= 0.93 - 2 * np.sqrt(0.93 * 0.07 / 100)
+
+
+def test_a_model_that_never_errs_is_not_known_perfectly():
+    logits, labels = np.tile([5.0, 0.0], (50, 1)), np.zeros(50, dtype=int)
+    found = calibration_error(logits, labels, np.arange(50), times=50)
+    assert found.low == 0 and found.high > 0.06
+    assert accuracy(logits, labels, np.arange(50)).low < 0.95
+    with pytest.raises(UnresolvableError, match="50 of 50"):
+        confidence_auc(logits, labels, np.arange(50))
+    with pytest.raises(UnresolvableError, match="0 of 50"):
+        confidence_auc(logits, labels + 1, np.arange(50))
+
+
+@pytest.mark.parametrize("figure", FIGURES)
+@pytest.mark.parametrize("labels", [[0, 0, 1, 3], [0, 0, 1, -1]])
+def test_labels_that_are_no_class_are_refused(figure, labels):
+    with pytest.raises(DataError, match="classes"):
+        figure(ODDS, np.array(labels), ALONE)
+    with pytest.raises(DataError, match="0 labels"):
+        figure(ODDS[:0], TRUE[:0], ALONE[:0])
