@@ -3,6 +3,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 OUTPUT ?= demo
+# Of benchmarks: a folder with their data, and where what they train is kept.
+DATA ?= data
+STORE ?= runs/bench
 
 .PHONY: demo demo-quick test check slow bench format clean
 
@@ -24,12 +27,19 @@ check: .venv/ready ## format, lint, types, import contracts
 slow: .venv/ready ## the demo for real
 	$(BIN)/python -m pytest -q -m slow
 
-bench: .venv/ready ## what is measured, into benchmarks/results
+bench: .venv/ready ## what is measured, into benchmarks/results; some of it needs DATA
 	$(BIN)/python benchmarks/demo.py
 	$(BIN)/python benchmarks/null.py
 	$(BIN)/python benchmarks/attacks.py
 	$(BIN)/python benchmarks/suite.py
 	$(BIN)/python benchmarks/scale.py
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/ensemble.py
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/reference_speed.py
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/tmi_speed.py
+	$(BIN)/python benchmarks/adapters.py
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/tmi.py --store $(STORE)
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/classifiers.py --data $(DATA) --store $(STORE)
+	$(BIN)/python benchmarks/soft.py --data $(DATA) --store $(STORE)
 
 format: .venv/ready
 	$(BIN)/ruff format

@@ -227,7 +227,7 @@ def _table(target: TargetResult) -> Table:
 def _seen(attack: AttackResult) -> str:
     """Whose answers an attack has, and how much of them."""
     if attack.of_parent:
-        return "the parent's"
+        return words.PARENTS
     return words.BLIND if attack.blind else attack.access
 
 

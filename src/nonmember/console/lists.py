@@ -9,6 +9,7 @@ from rich.table import Column, Table
 
 from nonmember.attacks.registry import ATTACKS, Attack
 from nonmember.audit.threat import access_of
+from nonmember.audit.transfer.means import asks_parents
 from nonmember.console.figures import ABSENT
 from nonmember.console.streams import out
 from nonmember.defenses.registry import DEFENSES
@@ -49,6 +50,8 @@ def _attack_rows() -> list[tuple[str, str, str, str]]:
 
 
 def _access(attack: Attack, every: tuple[Attack, ...]) -> str:
+    if asks_parents(attack):
+        return words.PARENTS
     return words.BLIND if attack.family == "blind" else access_of(attack, every)
 
 

@@ -23,6 +23,7 @@ UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 STATES = {True: "Leaks", False: "No leak found", None: "Not comparable"}
 LARGEST_LOSS = 700.0  # nats per token; e to a larger one is beyond floating point
 BLIND = "none"  # the access of an attack that never sees the model
+PARENTS = "the parent's"  # that of one which asks what the model was fine-tuned from instead
 
 
 @dataclass(frozen=True)
