@@ -50,7 +50,7 @@ class MissingError(Exception):
 
 
 def digits(_: Path | None) -> Task:
-    """scikit-learn's digits, and the network and recipe of tmi.md, without its label noise."""
+    """scikit-learn's digits, as for transfer attacks, without their label noise."""
     x, y = load_digits(return_X_y=True)
     inputs = (2 * (x / 16 - 0.3)).astype(np.float32)
     recipe = ClassifierRecipe(epochs=120, noise=0.15)

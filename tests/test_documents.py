@@ -15,6 +15,15 @@ from nonmember.audit import threat
 from nonmember.audit.classifiers.spec import ClassifierSpec
 from nonmember.audit.kinds import parse
 from nonmember.audit.parts import toml
+from nonmember.audit.transfer.spec import (
+    PRIVATE,
+    RECIPES,
+    Data,
+    Downstream,
+    Parents,
+    Target,
+    TransferSpec,
+)
 from nonmember.data.labelled import POOLS
 from nonmember.defenses.registry import DEFENSES
 from nonmember.models.classifiers.source import FILES, Kind
@@ -24,21 +33,27 @@ from nonmember.rewriting.gates import Limits
 from nonmember.rewriting.registry import REWRITERS
 from nonmember.signals.catalogue import SIGNALS, passes
 from nonmember.training.classifier_recipe import ClassifierRecipe
+from nonmember.verbs.transfer import way
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-SOFT, CLASSIFIERS = (
-    (ROOT / "docs" / name).read_text(encoding="utf-8") for name in ("soft.md", "classifiers.md")
+SOFT, CLASSIFIERS, TRANSFER = (
+    (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8")
+    for name in ("soft", "classifiers", "transfer")
 )
 OURS = {"synonyms": 2, "code": 3, "chat": 4, "endpoint": 4}
 """The column of the table of gates that holds a rewriter's limits."""
 
 
-def rows(document: str, column: int, heading: str) -> dict[str, list[str]]:
-    """The rows of the table below a row that begins so, by one of their cells."""
+def table(document: str, heading: str) -> list[list[str]]:
+    """The rows of the table below a row that begins so."""
     lines = document[document.index(heading) :].split("\n\n", 1)[0].splitlines()[2:]
-    found = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
-    return {cells[column].strip("`"): cells for cells in found}
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+
+
+def rows(document: str, column: int, heading: str) -> dict[str, list[str]]:
+    """The same by one of their cells."""
+    return {cells[column].strip("`"): cells for cells in table(document, heading)}
 
 
 def written(options: Mapping[str, Any]) -> str:
@@ -47,7 +62,9 @@ def written(options: Mapping[str, Any]) -> str:
     return ", ".join(f"`{key} = {json.dumps(value)}`" for key, value in said.items())
 
 
-@pytest.mark.parametrize("document", [SOFT, CLASSIFIERS], ids=["soft", "classifiers"])
+@pytest.mark.parametrize(
+    "document", [SOFT, CLASSIFIERS, TRANSFER], ids=["soft", "classifiers", "transfer"]
+)
 def test_every_test_that_is_named_is_there(document: str) -> None:
     named = re.findall(r"`([\w/]+\.py)::(\w+)`", document)
     assert len(named) > 20
@@ -83,33 +100,44 @@ def attacks_on_classifiers() -> dict[str, Attack]:
     return {attack.name: attack for attack in threat.of_kind("classifier").values()}
 
 
+def attacks_on_ancestors() -> dict[str, Attack]:
+    return {one.name: one for one in ATTACKS.values() if one.family == "transfer"}
+
+
 def compared_language_attacks() -> dict[str, Attack]:
     every = (one for one in ATTACKS.values() if one.family == "language")
     return {one.name: one for one in every if "ref_member" in one.needs}
 
 
 @pytest.mark.parametrize(
-    ("heading", "there"),
+    ("document", "heading", "there"),
     [
-        ("| attack | score", attacks_on_classifiers()),
-        ("| attack of language models", compared_language_attacks()),
+        (CLASSIFIERS, "| attack | score", attacks_on_classifiers()),
+        (CLASSIFIERS, "| attack of language models", compared_language_attacks()),
+        (TRANSFER, "| attack | score", attacks_on_ancestors()),
     ],
+    ids=["classifiers", "language models", "ancestors"],
 )
 def test_the_tables_of_attacks_have_their_papers_and_defaults(
-    heading: str, there: dict[str, Attack]
+    document: str, heading: str, there: dict[str, Attack]
 ) -> None:
-    shown = rows(CLASSIFIERS, 0, heading)
+    shown = rows(document, 0, heading)
     assert {name: (cells[2], cells[3]) for name, cells in shown.items()} == {
         name: (one.paper, written(one.options)) for name, one in there.items()
     }
 
 
 def test_deviations_are_of_attacks_and_of_options_that_there_are() -> None:
-    known = {**attacks_on_classifiers(), "rmia` of language models": ATTACKS["language.rmia"]}
-    for names, cells in rows(CLASSIFIERS, 0, "| attack | the paper").items():
-        for name in names.split("`, `"):
-            for option in re.findall(r"`(\w+)(?: = [^`]+)?`", cells[3]):
-                assert option in known[name].options, (name, option)
+    language = {"rmia` of language models": ATTACKS["language.rmia"]}
+    both = (
+        (CLASSIFIERS, {**attacks_on_classifiers(), **language}),
+        (TRANSFER, attacks_on_ancestors()),
+    )
+    for document, known in both:
+        for names, *_, otherwise in table(document, "| attack | the paper"):
+            for name in names.strip("`").split("`, `"):
+                for option in re.findall(r"`(\w+)(?: = [^`]+)?`", otherwise):
+                    assert option in known[name].options, (name, option)
 
 
 def test_what_alters_inputs_has_its_defaults_and_the_attacks_that_need_it() -> None:
@@ -146,6 +174,40 @@ def test_figures_of_the_audit_are_the_defaults() -> None:
     assert f"`most` ({references.most}, in a spec)" in CLASSIFIERS
     assert data is not None
     assert f"`--population` ({data.model_fields['population'].default:g})" in CLASSIFIERS
+
+
+def test_every_way_of_fine_tuning_is_shown_with_what_its_recipe_leaves_open() -> None:
+    shown = {kind: cells[2] for kind, cells in rows(TRANSFER, 0, "| `kind` | what").items()}
+    private = shown.pop("any, with `epsilon")
+    assert shown == {kind: written(recipe) for kind, recipe in RECIPES.items()}
+    assert private == written(PRIVATE)
+
+
+def test_keys_of_a_spec_about_ancestors_have_their_defaults() -> None:
+    parts = {"data": Data, "downstream": Downstream, "parents": Parents, "targets.NAME": Target}
+    for key, (_, said, _) in rows(TRANSFER, 0, "| key | default").items():
+        part, name = key.rsplit(".", 1)
+        found = parts[part].model_fields[name]
+        assert said == ("" if found.is_required() else f"{found.default:g}"), key
+
+
+def test_ways_that_the_readme_shows_can_be_asked_for() -> None:
+    shown = rows(README, 0, "| `--setting`")
+    said = [one for key in shown for one in re.findall(r"[\w:=.]+:[\w=.]+|^\w+$", key)]
+    assert {way(one)["kind"] for one in said} == RECIPES.keys()
+    for one in re.findall(r"--setting ([\w:=.]+)", README):
+        assert way(one)["kind"] in RECIPES
+
+
+def test_the_readmes_spec_of_ancestors_is_one(tmp_path: Path) -> None:
+    (block,) = (
+        text for text in re.findall(r"```toml\n(.*?)```", README, re.S) if '"transfer"' in text
+    )
+    (tmp_path / "audit.toml").write_text(block)
+    asked = parse(toml(tmp_path / "audit.toml"), "README")
+    assert isinstance(asked, TransferSpec)
+    count = Parents.model_fields["count"].default
+    assert asked.parents.count == count and f"`--references` ({count})" in README
 
 
 def test_the_readmes_spec_of_classifiers_is_one(tmp_path: Path) -> None:
