@@ -68,6 +68,10 @@ class Audit(Protocol):
     def grouped(self) -> bool:
         """Whether the records say whose they are."""
 
+    @property
+    def private(self) -> bool:
+        """Whether a training is differentially private, so that no seed may be told."""
+
 
 @runtime_checkable
 class Signals(Protocol):

@@ -1,6 +1,7 @@
 """Figures of every attack on a target, and who is exposed: the same for every kind of model."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from jaxtyping import Int
@@ -90,7 +91,7 @@ def result(
         access=threat.access_of(attack, among, spec),
         queries=threat.query_count(attack, among, spec) * target.prompts_per_text,
         needs=attack.needs,
-        options=options.of_attack(attack, spec),
+        options=_told(options.of_attack(attack, spec), subject),
         members=int(inside.sum()),
         non_members=int((~inside).sum()),
         unscored=len(scores) - len(values),
@@ -101,6 +102,11 @@ def result(
         histogram=_histogram(values, inside),
         blind=attack.family == "blind",
     )
+
+
+def _told(given: Mapping[str, Any], subject: Audit) -> dict[str, Any]:
+    """The options that may be shown: a derived seed tells the root's, and that a private noise."""
+    return {name: value for name, value in given.items() if name != "seed" or not subject.private}
 
 
 def _histogram(scores: Scores, member: np.ndarray) -> Histogram:

@@ -76,5 +76,5 @@ def provenance(subject: Subject, todo: Plan, store: Store) -> dict[str, Any]:
     return {
         "seed": subject.spec.seed,
         **circumstances(subject.where, PACKAGES),
-        "jobs": jobs(todo.jobs, store),
+        "jobs": jobs(todo.jobs, store, private=subject.private),
     }

@@ -52,6 +52,8 @@ class Subject:
     where: Placement
     findings: tuple[Finding, ...]
 
+    private = False
+
     @property
     def grouped(self) -> bool:
         """Whether the examples say whose they are."""

@@ -50,21 +50,24 @@ def description(target: Target, subject: Subject) -> str:
     )
 
 
-def training(target: Target, todo: Plan, store: Store) -> Mapping[str, Any] | None:
+def training(
+    target: Target, subject: Subject, todo: Plan, store: Store
+) -> Mapping[str, Any] | None:
     """How the target was fine-tuned here; None for a model that was there."""
     job = todo.trained.get(target.name)
-    return _shared(store.provenance(job.address)) if job is not None else None
+    return _shared(store.provenance(job.address), subject.private) if job is not None else None
 
 
-def _shared(about: Mapping[str, Any]) -> dict[str, Any]:
+def _shared(about: Mapping[str, Any], private: bool) -> dict[str, Any]:
     """What may be told of how a job's output came about: not who was held back, only how many.
 
-    Nor the seed of a training with an ``epsilon``, from which its noise could be drawn again.
+    Nor any seed where a training of the audit is ``private``: trainings share theirs, and its
+    noise could be drawn again from it.
     """
     told = dict(about)
     if "held back" in told:
         told["held back"] = len(told["held back"])
-    if (told.get("recipe") or {}).get("epsilon") is not None:
+    if private:
         told.pop("seed", None)
     return told
 
@@ -112,9 +115,9 @@ def provenance(subject: Subject, todo: Plan, store: Store) -> dict[str, Any]:
 
     No seed where a training is private: its noise follows from it.
     """
-    covered = any(target.recipe.epsilon is not None for target in subject.targets)
-    seed = {} if covered else {"seed": subject.spec.seed}
-    return {**seed, **circumstances(subject.where, PACKAGES), "jobs": jobs(todo.jobs, store)}
+    seed = {} if subject.private else {"seed": subject.spec.seed}
+    done = jobs(todo.jobs, store, private=subject.private)
+    return {**seed, **circumstances(subject.where, PACKAGES), "jobs": done}
 
 
 def circumstances(where: Placement, packages: Sequence[str]) -> dict[str, Any]:
@@ -128,14 +131,14 @@ def circumstances(where: Placement, packages: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def jobs(every: Sequence[Labelled], store: Store) -> dict[str, dict[str, Any]]:
+def jobs(every: Sequence[Labelled], store: Store, *, private: bool) -> dict[str, dict[str, Any]]:
     """How the jobs of each kind came about: those on different candidates are one kind."""
     kinds: dict[str, list[Labelled]] = {}
     for job in every:
         kinds.setdefault(job.label.split(" of candidates ")[0], []).append(job)
     found = {}
     for label, alike in kinds.items():
-        about = [_shared(store.provenance(job.address)) for job in alike]
+        about = [_shared(store.provenance(job.address), private) for job in alike]
         seconds = round(sum(one["seconds"] for one in about), 3)
         addresses = digest(*(job.address for job in alike)) if len(alike) > 1 else alike[0].address
         found[label] = {**about[0], "seconds": seconds, "jobs": len(alike), "address": addresses}

@@ -1,4 +1,4 @@
-"""What is known of a target before any record is read."""
+"""What a target and its references are made from, before any record is met by them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,11 +9,23 @@ from nonmember.audit.defended import ledger as ledgers
 from nonmember.audit.defended.ledger import Ledger
 from nonmember.audit.defended.protection import Protection, defended, protection
 from nonmember.audit.language import sources
+from nonmember.audit.language.candidates import Candidates
 from nonmember.audit.language.sources import Served
-from nonmember.audit.language.spec import Target
+from nonmember.audit.language.spec import Spec, Target
 from nonmember.errors import ModelError, SpecError
 from nonmember.models.source import Source
+from nonmember.seeds import derive
+from nonmember.training.membership import LEAST, balanced
 from nonmember.training.recipe import Recipe
+from nonmember.types import RefMember
+
+
+@dataclass(frozen=True)
+class References:
+    """m adapters over the target's base, and whom of the n candidates each is tuned on, (m n)."""
+
+    recipe: Recipe
+    member: RefMember
 
 
 @dataclass(frozen=True)
@@ -54,3 +66,28 @@ def given_of(name: str, target: Target, seed: int) -> Given:
         raise type(error)(f"targets.{name}: {error}") from None
     ledger = ledgers.read(Path(target.ledger).expanduser()) if target.ledger else None
     return Given(*sources.find(name, target), recipe, guard, ledger)
+
+
+def references_of(spec: Spec, name: str, given: Given, candidates: Candidates) -> References | None:
+    """The reference models that are asked for, where there is a base to tune them from.
+
+    Raises:
+        ModelError, SpecError: they cannot be tuned from this base, or not so.
+    """
+    how, base = spec.references, given.base
+    if not how.count or base is None:
+        return None
+    if base.base is not None:
+        raise ModelError(
+            f"targets.{name}: {base.name} is an adapter, which references cannot be tuned from; "
+            "merge it into a folder first, or leave references out"
+        )
+    if how.recipe.method != "lora":
+        raise SpecError('references.recipe.method: references are adapters; give "lora"')
+    if how.count < LEAST:
+        raise SpecError(
+            f"references.count: {how.count} cannot tell chance from membership; use at least "
+            f"{LEAST}, and 16 or more for lira"
+        )
+    seed = derive(spec.seed, "references")
+    return References(how.recipe, balanced(candidates.split.group, how.count, seed=seed))

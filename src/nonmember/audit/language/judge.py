@@ -64,7 +64,7 @@ def judged(
         redraws=redraws(target, whole, scores, subject, ground, blind),
         exposed=exposed(scores[found.strongest], subject, target.met.scored) if listed else (),
         findings=(*target.findings, *findings),
-        training=describe.training(target, todo, store),
+        training=describe.training(target, subject, todo, store),
         defenses=defended,
         roles=kinds,
         utility=worth.utility(known, subject),

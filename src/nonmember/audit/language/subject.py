@@ -13,7 +13,7 @@ from nonmember.audit.defended.ledger import Ledger
 from nonmember.audit.defended.protection import Protection
 from nonmember.audit.language import sources
 from nonmember.audit.language.candidates import Candidates, in_order, read_candidates
-from nonmember.audit.language.given import Given, given_of, rewriter_of
+from nonmember.audit.language.given import Given, References, given_of, references_of, rewriter_of
 from nonmember.audit.language.means import Means, lacks
 from nonmember.audit.language.met import Met, findings_of, met, refuse_silence
 from nonmember.audit.language.sources import Served
@@ -28,20 +28,9 @@ from nonmember.models.causal import Placement
 from nonmember.models.source import Source
 from nonmember.models.text import Encoded, Encodings, Form, encode, fingerprint
 from nonmember.rewriting.registry import made
-from nonmember.seeds import derive
 from nonmember.signals import conditioned
 from nonmember.training import dpsgd
-from nonmember.training.membership import LEAST, balanced
 from nonmember.training.recipe import Recipe
-from nonmember.types import RefMember
-
-
-@dataclass(frozen=True)
-class References:
-    """m adapters over the target's base, and whom of the n candidates each is tuned on, (m n)."""
-
-    recipe: Recipe
-    member: RefMember
 
 
 @dataclass(frozen=True)
@@ -102,6 +91,11 @@ class Subject:
     findings: tuple[Finding, ...]
 
     @property
+    def private(self) -> bool:
+        """Whether a training is differentially private, so that no seed may be told."""
+        return any(target.recipe.epsilon is not None for target in self.targets)
+
+    @property
     def grouped(self) -> bool:
         """Whether the records say whose they are."""
         return self.spec.data.group is not None
@@ -130,7 +124,7 @@ def _target(spec: Spec, name: str, given: Given, candidates: Candidates) -> Targ
     _refuse_strange(name, given, candidates, encoded)
     known = (candidates.known_non_members, candidates.known_members)
     shots, member_shots = (encode(tokenizer, side, form) for side in known)
-    others = _references(spec, name, given, candidates)
+    others = references_of(spec, name, given, candidates)
     means = _means(given, tokenizer, shots, member_shots, others)
     told = lacks(spec, replace(means, **_rewrites(spec, name, given)))
     attacks, left_out = threat.chosen(spec, told)
@@ -153,31 +147,6 @@ def _target(spec: Spec, name: str, given: Given, candidates: Candidates) -> Targ
         ledger=given.ledger,
         references=others if threat.compares(attacks) else None,
     )
-
-
-def _references(spec: Spec, name: str, given: Given, candidates: Candidates) -> References | None:
-    """The reference models that are asked for, where there is a base to tune them from.
-
-    Raises:
-        ModelError, SpecError: they cannot be tuned from this base, or not so.
-    """
-    how, base = spec.references, given.base
-    if not how.count or base is None:
-        return None
-    if base.base is not None:
-        raise ModelError(
-            f"targets.{name}: {base.name} is an adapter, which references cannot be tuned from; "
-            "merge it into a folder first, or leave references out"
-        )
-    if how.recipe.method != "lora":
-        raise SpecError('references.recipe.method: references are adapters; give "lora"')
-    if how.count < LEAST:
-        raise SpecError(
-            f"references.count: {how.count} cannot tell chance from membership; use at least "
-            f"{LEAST}, and 16 or more for lira"
-        )
-    seed = derive(spec.seed, "references")
-    return References(how.recipe, balanced(candidates.split.group, how.count, seed=seed))
 
 
 def _refuse_budget(name: str, recipe: Recipe, records: int) -> None:

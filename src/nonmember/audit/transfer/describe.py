@@ -85,9 +85,8 @@ def provenance(subject: Subject, todo: Plan, store: Store) -> dict[str, Any]:
 
     No seed where a fine-tuning is private: its noise follows from it.
     """
-    private = any(target.kin.tuning.budget is not None for target in subject.targets)
     return {
-        **({} if private else {"seed": subject.spec.seed}),
+        **({} if subject.private else {"seed": subject.spec.seed}),
         **circumstances(subject.where, PACKAGES),
-        "jobs": jobs(todo.jobs, store),
+        "jobs": jobs(todo.jobs, store, private=subject.private),
     }

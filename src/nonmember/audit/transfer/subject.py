@@ -27,6 +27,8 @@ from nonmember.seeds import derive
 from nonmember.training import children
 from nonmember.training.children import Tuning
 
+UNEQUAL = 0.1  # share of their records by which parents may differ without a word
+
 
 @dataclass(frozen=True)
 class Target:
@@ -62,6 +64,11 @@ class Subject:
     findings: tuple[Finding, ...]
 
     @property
+    def private(self) -> bool:
+        """Whether a fine-tuning is differentially private, so that no seed may be told."""
+        return any(target.kin.tuning.budget is not None for target in self.targets)
+
+    @property
     def grouped(self) -> bool:
         """Whether the examples say whose they are."""
         return any(group is not None for group in self.candidates.examples.groups)
@@ -95,7 +102,9 @@ def inspect(spec: TransferSpec, given: Given = Given()) -> Subject:
     candidates = candidates_of(sides, 0.0, seed=spec.seed)
     task = read_task(spec.downstream, spec.data, candidates, given.downstream, seed=spec.seed)
     parent, references = _parents(spec, candidates, given)
-    about = Subject(spec, candidates, task, (), where, findings(spec, candidates))
+    made_here = any(one.model is None for one in spec.targets.values())
+    told = (*findings(spec, candidates), *(unequal(parent, references) if made_here else ()))
+    about = Subject(spec, candidates, task, (), where, told)
     targets = tuple(
         _target(name, about, given, parent=parent, references=references) for name in spec.targets
     )
@@ -114,6 +123,19 @@ def _parents(spec: TransferSpec, candidates: Candidates, given: Given) -> tuple[
         )
     except NonmemberError as error:
         raise type(error)(f"parents: {error}") from None
+
+
+def unequal(parent: Trained, references: Trained) -> list[Finding]:
+    """E126: the ancestor saw more records than the references' parents do, or fewer."""
+    own, others = int(parent.member.sum()), float(references.member.sum(axis=1).mean())
+    if abs(own - others) <= UNEQUAL * others:
+        return []
+    message = (
+        f"the ancestor is trained on {own} records, and the references' parents on {others:g} "
+        "each: what tells members of the ones need not tell those of the other, so less may be "
+        "found than there is; give as many members as non-members"
+    )
+    return [Finding("E126", "warning", message)]
 
 
 def _target(
