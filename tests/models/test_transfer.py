@@ -108,6 +108,61 @@ def test_what_is_frozen_is_in_evaluation_mode() -> None:
     assert all(one.training for one in fresh(normalised, 0))
 
 
+class Tokens(nn.Module):
+    """With a weight of its own beside those of its parts."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.token = nn.Parameter(torch.zeros(1, 1, 8))
+        self.body, self.head = (
+            nn.TransformerEncoderLayer(8, 2, 8, batch_first=True),
+            nn.Linear(8, 5),
+        )
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        shown = torch.cat([self.token.expand(len(inputs), 1, 8), inputs.flatten(1, -2)], 1)
+        return self.head(self.body(shown)[:, 0])
+
+
+def test_freezing_a_part_leaves_the_parts_within_it() -> None:
+    make = partial(headed, Tokens, CLASSES)
+
+    def of(how: Transfer) -> set[str]:
+        return trained(fresh(partial(prepared, make, how), 0))
+
+    assert of(Transfer()) == {"head.weight", "head.bias"}
+    five, six, seven = (of(Transfer("last_k", k=k)) for k in (5, 6, 7))
+    assert six - five == {f"body.self_attn.out_proj.{part}" for part in ("weight", "bias")}
+    assert seven - six == {f"body.self_attn.in_proj_{part}" for part in ("weight", "bias")}
+    assert of(Transfer("full")) - seven == {"token"}
+
+
+@pytest.mark.parametrize("how", [Transfer(), Transfer("last_k", k=6), LORA])
+def test_a_network_with_a_class_token_can_be_trained(how: Transfer) -> None:
+    network = fresh(partial(prepared, partial(headed, Tokens, CLASSES), how), 0)
+    network(torch.rand(4, 1, 8, 8)).square().sum().backward()
+    moved = {name for name, one in network.named_parameters() if one.grad is not None}
+    assert moved == trained(network) and network.head.weight.grad.any()
+
+
+def test_what_would_train_nothing_is_refused() -> None:
+    with pytest.raises(ModelError, match="every weight is frozen, and head would train nothing"):
+        prepared(lambda: nn.Linear(8, 5).requires_grad_(False), Transfer())
+
+
+def test_beside_adapters_everything_is_in_evaluation_mode_but_the_head() -> None:
+    def make() -> nn.Module:
+        still = nn.BatchNorm1d(8, affine=False)
+        return nn.Sequential(
+            *normalised()[:6], still, *normalised()[7:8], nn.Dropout(), nn.Linear(8, 5)
+        )
+
+    network = fresh(partial(prepared, partial(headed, make, CLASSES), LORA), 0)
+    assert [i for i, one in enumerate(network) if one.training] == [2, 5, 9]
+    network(torch.rand(4, 1, 8, 8))
+    assert not network[6].running_mean.any() and network[6].num_batches_tracked == 0
+
+
 def test_the_architecture_of_children_is_known_by_content() -> None:
     parent = architecture_of("mlp", (64,), 10)
     made = child_of(parent, 5)

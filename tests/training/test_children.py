@@ -3,7 +3,7 @@
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from nonmember.data.examples import Examples, of
 from nonmember.errors import DataError, ModelError, RunError, SpecError
 from nonmember.models.architecture import Architecture, architecture_of
-from nonmember.models.transfer import Transfer, child_of
+from nonmember.models.transfer import Transfer, child_of, prepared
 from nonmember.signals.store import Store
 from nonmember.training import (
     children,
@@ -125,7 +125,7 @@ def test_what_is_not_trained_is_its_parents_to_the_last_bit(bred, name: str) -> 
         assert moved == set(TRAINED[tuning.transfer.kind])
     answers = children.load(MLP, CLASSES, [one.address for one in found], store)
     hits = answers.logits(downstream().inputs).argmax(axis=2) == downstream().labels
-    assert hits.mean() > 0.3
+    assert hits.mean() > 0.25  # chance is 0.2; eight seeds of the noisiest gave 0.30 to 0.42
 
 
 @pytest.mark.parametrize(
@@ -149,6 +149,8 @@ def test_frozen_normalisation_does_not_move(tmp_path: Path, budget, noise, how) 
     for child, parent in zip(own, states(architecture, bred[1], store), strict=True):
         for key in ("3.running_mean", "3.running_var", "3.num_batches_tracked", "3.weight"):
             assert torch.equal(child[key], parent[key])
+        still = [key for key in child if key.startswith("6.")]
+        assert all(torch.equal(child[key], parent[key]) for key in still)
         if how.kind != "lora":
             below = [key for key in child if not key.startswith("8.")]
             assert all(torch.equal(child[key], parent[key]) for key in below)
@@ -292,7 +294,10 @@ def test_the_record_of_a_child_names_both_memberships(bred) -> None:
         np.testing.assert_array_equal(rows, downstream().digests[child.rows])
         assert about["examples"] == 102 and 0 <= about["accuracy on those left out"] <= 1
         assert about["transfer"]["kind"] == "head" and about["recipe"]["epochs"] == 4
-        assert about["privacy"] == spent(102, SGD, BUDGET)
+        assert about["privacy"] == spent(102, SGD, BUDGET) and "seed" not in about
+    assert [store.provenance(one.address)["seed"] for one in made(bred, HEAD)] == [
+        one.seed for one in found
+    ]
 
 
 def test_draws_are_each_childs_own() -> None:
@@ -369,6 +374,51 @@ def test_the_noise_of_a_private_head_is_as_large_as_it_says(monkeypatch) -> None
     assert not torch.equal(drawn[0], drawn[1])
 
 
+def _only_noise(tuning: Tuning) -> tuple[np.ndarray, list[np.ndarray]]:
+    """By how much noise alone moves a child's head, and the records of its updates."""
+    make, found = child_of(architecture_of("mlp", (64,), 10, {"width": 64}), CLASSES).make, []
+    draw = private_head.draw
+
+    def spied(*given: Any) -> np.ndarray:
+        found.append(draw(*given))
+        return found[-1]
+
+    def nothing(network: Any, *_: object) -> list[Tensor]:
+        if isinstance(network, fleet.Fleet):
+            return [torch.zeros_like(network.weights[name]) for name in ("weight", "bias")]
+        return [torch.zeros_like(one) for one in network.parameters() if one.requires_grad]
+
+    task = children_fitting.Task(
+        *(make, tuning.transfer, tuning.recipe, tuning.budget, np.asarray(downstream().inputs)),
+        *(downstream().labels, MEMBER[:1], [fleet.fresh(make, 0).state_dict()], [7]),
+        [repr(tuning)],  # as an address, it names the tuning
+    )
+    how = partial(prepared, make, tuning.transfer, private=True)
+    before = children_fitting._start(task, how, 0)["5.weight"]
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (private_head, children_dpsgd):
+            patch.setattr(module, "draw", spied)
+            patch.setattr(module, "clipped", nothing)
+        after = children_fitting.fit(task).states[0]["5.weight"]
+    return (after - before).flatten().numpy(), found
+
+
+def test_children_of_two_tunings_share_neither_noise_nor_draws() -> None:
+    plain = Tuning(Transfer(), SGD, BUDGET)
+    tunings = [
+        *(plain, replace(plain, budget=Budget(7.0)), replace(plain, transfer=Transfer("full"))),
+        *(replace(plain, recipe=replace(SGD, learning_rate=0.4)),),
+        *(Tuning(Transfer("full"), SGD, Budget(7.0)),),
+    ]
+    moved, drawn = zip(*map(_only_noise, tunings), strict=True)
+    others = ~np.eye(len(tunings), dtype=bool)
+    assert np.abs(np.corrcoef(np.stack(moved))[others]).max() < 0.25  # 320 numbers each
+    assert len({b"".join(one.tobytes() for one in each) for each in drawn}) == len(tunings)
+    again = _only_noise(replace(plain, budget=Budget(8.0)))
+    np.testing.assert_array_equal(again[0], moved[0])
+    np.testing.assert_array_equal(np.concatenate(again[1]), np.concatenate(drawn[0]))
+
+
 def test_private_draws_come_at_their_rate() -> None:
     sizes = [len(private_head.draw(0, step, 1000, SGD)) for step in range(300)]
     assert np.mean(sizes) == pytest.approx(32, abs=1.2)
@@ -386,11 +436,35 @@ class Centred(nn.Module):
         return self.head(self.body(inputs - inputs.mean(0)))
 
 
-def test_a_network_that_mixes_records_keeps_no_budget(tmp_path: Path) -> None:
-    architecture, store = architecture_of(Centred, (64,), 10), Store(tmp_path)
-    bred = store, parents(store, architecture)
-    with pytest.raises(ModelError, match="mixes the records of a batch"):
-        made(bred, TUNINGS["private full"], architecture)
+def running() -> nn.Module:
+    """With a layer that keeps statistics, which Opacus refuses to train."""
+    scaled = nn.InstanceNorm1d(8, affine=True, track_running_stats=True)
+    return nn.Sequential(nn.Unflatten(1, (8, 8)), scaled, nn.Flatten(), nn.Linear(64, 10))
+
+
+@pytest.mark.parametrize("name", ["private full", "private head", "private lora"])
+def test_a_network_that_mixes_records_keeps_no_budget(name: str) -> None:
+    architecture = architecture_of(Centred, (64,), 10)
+    with pytest.raises(ModelError, match="mixes the records of a batch"):  # with no parent trained
+        children.models(architecture, downstream(), MEMBER, TUNINGS[name], ["none"] * M)
+
+
+def test_what_cannot_be_trained_privately_is_refused_before_its_parents_are() -> None:
+    def plan(name: str, make: Any = running, examples: Examples | None = None) -> None:
+        given = architecture_of(make, (64,), 10), examples or downstream(), MEMBER
+        children.models(*given, TUNINGS[name], ["none"] * M)
+
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    with pytest.raises(ModelError, match="a budget needs"):
+        plan("private full")
+    plan("private head")
+    plan("private full", normalised)
+    assert torch.equal(torch.rand(3), expected)
+    narrow = of(np.array(downstream().inputs[:, :60]), downstream().labels)
+    with pytest.raises(ModelError, match=r"60"):
+        plan("private head", examples=narrow)
 
 
 def test_seeds_reproduce_and_global_randomness_is_left_alone(bred, tmp_path: Path) -> None:

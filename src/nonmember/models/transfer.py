@@ -133,7 +133,8 @@ def prepared(make: Make, transfer: Transfer, *, private: bool = False) -> nn.Mod
 
     Raises:
         SpecError: it has fewer than ``k`` layers.
-        ModelError: it has no layer for ``lora``, or its last one is not linear.
+        ModelError: it has no layer for ``lora``, its last one is not linear, or nothing of it is
+            trained.
     """
     network = make()
     names = weighted(network)
@@ -144,10 +145,16 @@ def prepared(make: Make, transfer: Transfer, *, private: bool = False) -> nn.Mod
         network.get_submodule(head).requires_grad_(True)
     else:
         for name in names[: len(names) - _trained(names, transfer)]:
-            network.get_submodule(name).requires_grad_(False)
+            for weight in network.get_submodule(name).parameters(recurse=False):
+                weight.requires_grad_(False)  # a part's own, and not those of parts within it
     for layer in network.modules() if private else ():
         if isinstance(layer, nn.modules.batchnorm._BatchNorm):
             layer.requires_grad_(False)
+    if not any(weight.requires_grad for weight in network.parameters()):
+        raise ModelError(
+            f"{type(network).__name__}: every weight is frozen, and {transfer.kind} would train "
+            "nothing; let the last layer's require a gradient"
+        )
     return network
 
 
@@ -182,17 +189,18 @@ def settle(network: nn.Module) -> nn.Module:
     """Put a network into training mode, and into evaluation mode what of it is frozen.
 
     Frozen are parts with weights of which none is trained, and, if there are any, parts without
-    weights that come before the first trained one: dropout, and statistics without a scale.
+    without weights that come before the first trained one: dropout, and statistics without a scale.
+    Beside low-rank factors, which are spread over all layers, all parts without weights are.
     """
     network.train()
     if all(weight.requires_grad for weight in network.parameters()):
         return network
-    reached = False
+    reached, adapted = False, any(isinstance(layer, LowRank) for layer in network.modules())
     for layer in network.modules():
         weights = [*layer.parameters()]
         trained = any(weight.requires_grad for weight in weights)
-        reached |= trained and not [*layer.children()]
-        if not trained and (weights or not reached):
+        reached |= any(weight.requires_grad for weight in layer.parameters(recurse=False))
+        if not trained and (weights or adapted or not reached):
             layer.training = False
     return network
 

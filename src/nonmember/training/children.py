@@ -130,6 +130,7 @@ def _fit(order: _Order, group: Sequence[Model]) -> None:
         np.stack([child.rows for child in group]),
         [kept.state(order.parents, one, order.store) for one in addresses],
         [child.seed for child in group],
+        [child.address for child in group],
         order.device,
         scratch,
         order.watch,
@@ -168,7 +169,7 @@ def _keep(
         "transfer": asdict(tuning.transfer),
         "recipe": asdict(tuning.recipe),
         "privacy": budget and children_privacy.spent(int(rows.sum()), tuning.recipe, budget),
-        "seed": child.seed,
+        **({} if budget else {"seed": child.seed}),  # the noise follows from it
         "parent": child.parent,
         "parent's rows sha256": parent["rows sha256"],
         "parent's accuracy": parent["accuracy"],

@@ -82,6 +82,19 @@ def fit_private(
     return fleet.states(models)[0]
 
 
+def try_out(network: nn.Module, inputs: Tensor, labels: Tensor) -> None:
+    """Take a fresh child through what precedes the noise, on a few records.
+
+    Raises:
+        ModelError: a trained layer mixes records or is unknown to Opacus.
+    """
+    _hold_statistics(network)
+    shown = inputs[:TRIED].float()
+    _check_apart(network, shown)
+    with fleet.forked(), _watched(network):
+        clipped(network, shown, labels[:TRIED], 1.0)
+
+
 def clipped(network: nn.Module, inputs: Tensor, labels: Tensor, clip: float) -> list[Tensor]:
     """The sum over records of their gradients, each clipped, for every trained weight.
 

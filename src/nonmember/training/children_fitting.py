@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from nonmember.models import transfer
 from nonmember.models.classifiers.network import evaluating
 from nonmember.models.transfer import Make, State, Transfer
+from nonmember.seeds import derive
 from nonmember.training import fleet
 from nonmember.training.children_dpsgd import fit_private
 from nonmember.training.children_privacy import Budget
@@ -40,6 +41,7 @@ class Task:
     member: RefMember
     parents: Sequence[State]
     seeds: Sequence[int]
+    addresses: Sequence[str]
     device: str = "cpu"
     scratch: Path | None = None
     watch: Callable[[int], None] | None = None
@@ -182,7 +184,7 @@ def _private_heads(task: Task, features: Tensor, classes: int) -> list[dict[str,
             classes,
             task.recipe,
             task.budget,
-            seeds=[task.seeds[i] for i in group],
+            seeds=[_secret(task, i) for i in group],
             watch=task.watch,
         )
         found |= zip(group, fitted, strict=True)
@@ -201,9 +203,14 @@ def _private(task: Task, make: Make, start: State, i: int) -> dict[str, Tensor]:
         torch.from_numpy(task.labels[rows]).to(task.device),
         task.recipe,
         task.budget,
-        seed=task.seeds[i],
+        seed=_secret(task, i),
         watch=task.watch,
     )
+
+
+def _secret(task: Task, i: int) -> int:
+    """Of a child's draws and noise: if any other child had the same, it could be taken off."""
+    return derive(task.seeds[i], "private", task.addresses[i])
 
 
 def _in(head: str, part: str) -> str:

@@ -2,23 +2,24 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 
 import numpy as np
 import torch
 
 from nonmember.data.examples import Examples
 from nonmember.errors import DataError, SpecError
-from nonmember.models.architecture import Architecture
+from nonmember.models.architecture import Architecture, try_out
 from nonmember.models.source import digest
 from nonmember.models.transfer import Transfer, child_of, prepared
 from nonmember.seeds import derive, generator
-from nonmember.training import children_privacy
+from nonmember.training import children_dpsgd, children_privacy, fleet
 from nonmember.training.children_privacy import Budget
 from nonmember.training.classifier_recipe import ClassifierRecipe
 from nonmember.training.reference import Model
 from nonmember.types import Member, RefMember
 
-VERSION = 1
+VERSION = 2
 SHARE = 0.85  # of the downstream examples for each child, as in the authors' code
 
 
@@ -76,15 +77,12 @@ def models(
             are to be trained, or a budget that cannot be met.
         DataError: ``member`` has another shape or an empty row; a task of one class; a class
             that a child would not be shown.
-        ModelError: the network has no linear head, or no layer for ``lora``.
+        ModelError: the network has no linear head or no layer for ``lora``, or there is a budget
+            and it refuses the examples, mixes them, or has layers that Opacus does not know.
     """
     _check(examples, member, parents)
     made = child_of(architecture, classes_of(examples))
-    with torch.random.fork_rng(devices=[]):
-        prepared(made.make, tuning.transfer)
-    if tuning.budget is not None:
-        for count in np.unique(member.sum(axis=1)).tolist():
-            children_privacy.noise(count, tuning.recipe, tuning.budget)
+    _try_out(made, examples, member, tuning)
     found = []
     for number, (rows, parent) in enumerate(zip(member, parents, strict=True)):
         own = derive(seed, "child", number)
@@ -124,6 +122,20 @@ def classes_of(examples: Examples) -> int:
             "nothing can be learnt from it; give a task of at least 2"
         )
     return int(found[-1]) + 1
+
+
+def _try_out(made: Architecture, examples: Examples, member: RefMember, tuning: Tuning) -> None:
+    """Refuse, before any parent is trained, what could not be fine-tuned, or not privately."""
+    private = tuning.budget is not None
+    network = fleet.fresh(partial(prepared, made.make, tuning.transfer, private=private), 0)
+    if tuning.budget is None:
+        return
+    for count in np.unique(member.sum(axis=1)).tolist():
+        children_privacy.noise(count, tuning.recipe, tuning.budget)
+    try_out(made, examples.inputs)
+    few = slice(children_dpsgd.TRIED)
+    inputs, labels = np.array(examples.inputs[few]), examples.labels[few].astype(np.int64)
+    children_dpsgd.try_out(network, torch.from_numpy(inputs), torch.from_numpy(labels))
 
 
 def _check(examples: Examples, member: RefMember, parents: Sequence[str]) -> None:

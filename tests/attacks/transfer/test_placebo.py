@@ -35,11 +35,32 @@ def test_groups_of_other_sizes_exchange_among_themselves():
         assert given == dealt
 
 
+@pytest.mark.parametrize("models", [6, 8, 32])
 @pytest.mark.parametrize("name", ["tmi_lda", "adapted_lira"])
-def test_attacks_find_nothing_in_it(name):
-    logits, saw = worlds_transfer.references(300, models=32)
-    groups = worlds_transfer.groups(32)
+def test_attacks_find_nothing_in_it(name, models):
+    logits, saw = worlds_transfer.references(300, models=models)
+    groups = worlds_transfer.groups(models)
     assert auc(ALL[name](logits, saw, groups).ravel(), saw.ravel()).value > 0.9
-    dealt = placebo(saw, groups)
-    found = auc(ALL[name](logits, dealt, groups).ravel(), dealt.ravel()).value
-    assert found == pytest.approx(0.5, abs=0.02)
+    found = []
+    for seed in range(8):
+        dealt = placebo(saw, groups, seed=seed)
+        found.append(auc(ALL[name](logits, dealt, groups).ravel(), dealt.ravel()).value)
+    assert np.mean(found) == pytest.approx(0.5, abs=0.02)
+
+
+def test_nothing_is_left_of_what_is_true_however_few_the_pairs():
+    rng = np.random.default_rng(2)
+    for count in (2, 4, 8):
+        saw = worlds_transfer.pairs(rng, count, 20_000)
+        found = placebo(saw, worlds_transfer.groups(count))
+        kept = (found == saw)[::2]  # of each pair; the twin's is the same
+        assert kept.mean() == pytest.approx(0.5, abs=0.02)
+        together = np.corrcoef(kept, rowvar=True) if count > 2 else np.eye(1)
+        np.testing.assert_allclose(together, np.eye(count // 2), atol=0.04)
+
+
+def test_models_of_a_group_each_are_dealt_out_among_themselves():
+    saw = np.random.default_rng(3).random((6, 200)) < 0.5
+    found = placebo(saw, np.arange(6))
+    np.testing.assert_array_equal(found.sum(axis=0), saw.sum(axis=0))
+    assert (found != saw).any(axis=0).mean() > 0.5

@@ -231,3 +231,34 @@ def test_a_private_child_says_what_it_spent_and_no_seed(
     assert target.downstream is not None and target.downstream.setting == "the head, epsilon 4"
     assert target.training is not None and target.training["privacy"]["epsilon"] <= 4.0
     assert "seed" not in found.provenance and "seed" not in target.training
+    assert "trees" in attack(target, "input_statistics").options
+    assert not any("seed" in one.options for one in target.attacks)
+    public = attack(finished[0].targets[0], "input_statistics")
+    assert "seed" in public.options
+
+
+@pytest.mark.parametrize("beside", [[], ["parent_lira"]])
+def test_an_attack_that_needs_no_reference_is_given_means_over_them(
+    finished: tuple[Results, Path], tmp_path: Path, beside: list[str]
+) -> None:
+    values = small.values(
+        attacks={"run": ["max_confidence", *beside]},
+        targets={"head": {"recipe": small.CHILD}},
+    )
+    (target,) = nm.audit_spec(values, tmp_path / "run", store=finished[1] / "store").targets
+    found = target.in_turn
+    assert found is not None and found.attack == "max_confidence"
+    assert found.models == small.REFERENCES and (found.parents is None) == (not beside)
+    assert found.auc.low < found.auc.value < found.auc.high
+
+
+def test_even_the_fewest_references_give_figures(
+    finished: tuple[Results, Path], tmp_path: Path
+) -> None:
+    values = small.values(
+        parents={**small.PARENTS, "count": 6},
+        attacks={"run": ["tmi_lda"]},
+        targets={"head": {"recipe": small.CHILD}},
+    )
+    (target,) = nm.audit_spec(values, tmp_path / "run", store=finished[1] / "store").targets
+    assert target.in_turn is not None and target.in_turn.models == 6

@@ -36,6 +36,19 @@ def test_a_spec_is_read_back_as_it_was_written(tmp_path: Path) -> None:
     assert spec.targets["head"].recipe.batch_size == 64  # as all are
 
 
+def test_six_references_are_enough() -> None:
+    values = small.values(parents={**small.PARENTS, "count": 6})
+    assert nm.dry_run(values, store="no such store")
+
+
+@pytest.mark.parametrize(("outside", "said"), [(80, False), (66, False), (65, True), (98, True)])
+def test_sides_so_unequal_that_parents_are_is_told_beforehand(outside: int, said: bool) -> None:
+    take = {"members": 80, "non_members": outside}
+    data = {**small.values()["data"], "take": take}
+    spec = kinds.parse(small.values(data=data), "test")
+    assert ("E126" in {one.code for one in inspect(spec).findings}) is said
+
+
 def test_what_a_recipe_leaves_open_follows_from_the_way() -> None:
     ways_of = {
         "head": {},
@@ -71,7 +84,7 @@ def test_a_way_of_fine_tuning_that_cannot_be(target: dict[str, Any], said: str) 
     ("change", "said"),
     [
         ({"parents": {**small.PARENTS, "count": 7}}, "parents.count: .* multiple of 2"),
-        ({"parents": {**small.PARENTS, "count": 2}}, "parents.count: .* greater than or equal to"),
+        ({"parents": {**small.PARENTS, "count": 4}}, "parents.count: .* than or equal to 6"),
         ({"attacks": {"run": ["lira"]}}, "no attack 'lira'; did you mean"),
         ({"attacks": {"run": ["parent_lira"]}}, "no attack that runs asks the fine-tuned model"),
         ({"attacks": {"run": ["tmi"], "access": "label"}}, "it needs scores, and the attacker"),

@@ -7,6 +7,7 @@ from nonmember.audit.classifiers.made import Trained, Tuned
 from nonmember.audit.classifiers.plan import inquiry, teaching
 from nonmember.audit.threat import needs_of
 from nonmember.audit.transfer.subject import Subject, Target
+from nonmember.audit.transfer.turns import ANSWERS, told_of
 from nonmember.models.causal import Placement
 from nonmember.models.classifiers import ClassifierSource
 from nonmember.signals.catalogue import SIGNALS, Whose, extractor, queried
@@ -97,6 +98,8 @@ def _asked(
     """What each of the models is asked about the candidates, and the target about its task."""
     spec, pretrained = subject.spec, ("base", "parents")
     needs = [need for one in target.attacks for need in needs_of(one, target.attacks, spec)]
+    if told_of(target.attacks) is not None:
+        needs.append(ANSWERS)
     found = {(one.whose, extractor(one.name).name) for one in queried(needs)}
     for whose, name in sorted(found, key=lambda one: (ORDER.index(one[0]), one)):
         label = f"ask {_named(whose, target)} for {name} of candidates"

@@ -66,12 +66,13 @@ class Downstream(Part):
 class Parents(Part):
     """The models that are fine-tuned: one of all members, and ``count`` of half the candidates.
 
-    The more, the better is the comparison: 16 are few, 64 are many.
+    The more, the better is the comparison: 16 are few, 64 are many. With a pair of them left out
+    there must be two on either side of a candidate, so 6 are the least.
     """
 
     architecture: str
     recipe: CheckedRecipe = ClassifierRecipe()
-    count: Annotated[int, Field(ge=4, multiple_of=2)] = 64
+    count: Annotated[int, Field(ge=6, multiple_of=2)] = 64
 
 
 class Target(Part):

@@ -1,8 +1,11 @@
 """Every reference in turn as the target: what an attack finds on average, and by chance."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from jaxtyping import Float
 
+from nonmember.attacks.registry import Attack
 from nonmember.attacks.transfer.all import ALL, lira_all
 from nonmember.attacks.transfer.placebo import placebo
 from nonmember.audit import options
@@ -18,6 +21,9 @@ from nonmember.types import RefMember
 BY = ("tmi_lda", "max_confidence")
 """Whose means are told: the first that ran, chosen beforehand; both are quick."""
 
+ANSWERS = "ref_aug_logits"
+"""What the means are of, whether or not an attack needs it."""
+
 FEW = 16  # references, below which attacks learn little
 
 AllScores = Float[np.ndarray, "m n"]
@@ -25,16 +31,21 @@ AllScores = Float[np.ndarray, "m n"]
 Known = Answers[Target, Subject]
 
 
+def told_of(attacks: Sequence[Attack]) -> Attack | None:
+    """The attack whose means over the references are told, if one of them runs."""
+    return next((one for name in BY for one in attacks if one.name == name), None)
+
+
 def in_turn(known: Known) -> InTurn | None:
     """Means over the references of what is found of each; None where neither attack ran."""
     target, spec = known.target, known.subject.spec
-    attack = next((one for name in BY for one in target.attacks if one.name == name), None)
+    attack = told_of(target.attacks)
     if attack is None:
         return None
     member: RefMember = known.whole("ref_member")
     groups = np.arange(len(member)) // 2
     given = options.of_attack(attack, spec)
-    answers = known.whole("ref_aug_logits")
+    answers = known.whole(ANSWERS)
 
     def scored(saw: RefMember) -> AllScores:
         known_too = (saw, groups) if "ref_member" in attack.needs else ()
