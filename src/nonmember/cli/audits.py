@@ -7,15 +7,18 @@ import typer
 
 from nonmember.cli.flags import (
     Address,
+    Attacks,
     Device,
     DryRun,
     Engine,
     EngineName,
     Field,
+    Fpr,
     MaxTokens,
     Output,
     Packed,
     Precision,
+    Seed,
     StoreAt,
     Workers,
     app,
@@ -76,10 +79,7 @@ def llm(
         typer.Option("--group", help="Field of the document or person a record belongs to."),
     ] = None,
     max_tokens: MaxTokens = 512,
-    attacks: Annotated[
-        list[str] | None,
-        typer.Option("--attack", help="An attack to run; repeat for more. All by default."),
-    ] = None,
+    attacks: Attacks = None,
     access: Annotated[
         str,
         typer.Option(
@@ -141,11 +141,8 @@ def llm(
     insecure: Annotated[
         bool, typer.Option("--insecure", help="Send texts to another machine over plain http.")
     ] = False,
-    fpr: Annotated[
-        list[float] | None,
-        typer.Option("--fpr", help="False-positive rate to report; repeat for more."),
-    ] = None,
-    seed: Annotated[int, typer.Option("--seed", help="Root of all randomness.")] = 0,
+    fpr: Fpr = None,
+    seed: Seed = 0,
     device: Device = "auto",
     precision: Precision = "auto",
     show_text: Annotated[

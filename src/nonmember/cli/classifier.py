@@ -7,12 +7,19 @@ import typer
 
 from nonmember.cli.flags import (
     Address,
+    Attacks,
+    ClassifierAccess,
     Device,
     DryRun,
     Engine,
     EngineName,
+    Fpr,
+    Label,
     Output,
+    Person,
+    Seed,
     StoreAt,
+    Weights,
     Workers,
     audits,
 )
@@ -40,16 +47,12 @@ def classifier(
         str, typer.Option("--non-members", help="Examples like them that it was not trained on.")
     ],
     output: Output,
-    weights: Annotated[
-        str | None, typer.Option("--weights", help="A factory's weights, as safetensors.")
-    ] = None,
-    label: Annotated[str, typer.Option("--label", help="Field of the class.")] = "label",
+    weights: Weights = None,
+    label: Label = "label",
     text: Annotated[
         str | None, typer.Option("--text", help="Field of the text, where inputs are texts.")
     ] = None,
-    group: Annotated[
-        str | None, typer.Option("--group", help="Field of the person an example belongs to.")
-    ] = None,
+    group: Person = None,
     population: Annotated[
         float,
         typer.Option(
@@ -91,14 +94,8 @@ def classifier(
             help="Add references until an attack's AUC moves no more than this with their choice.",
         ),
     ] = None,
-    attacks: Annotated[
-        list[str] | None,
-        typer.Option("--attack", help="An attack to run; repeat for more. All by default."),
-    ] = None,
-    access: Annotated[
-        str,
-        typer.Option("--access", help="What the attacker sees: label, topk, scores or weights."),
-    ] = "weights",
+    attacks: Attacks = None,
+    access: ClassifierAccess = "weights",
     queries: Annotated[
         int,
         typer.Option(
@@ -107,11 +104,8 @@ def classifier(
             "names none.",
         ),
     ] = 64,
-    fpr: Annotated[
-        list[float] | None,
-        typer.Option("--fpr", help="False-positive rate to report; repeat for more."),
-    ] = None,
-    seed: Annotated[int, typer.Option("--seed", help="Root of all randomness.")] = 0,
+    fpr: Fpr = None,
+    seed: Seed = 0,
     device: Device = "auto",
     workers: Workers = None,
     engine: Engine = EngineName.LOCAL,

@@ -70,3 +70,22 @@ Address = Annotated[
         "--address", help="The Ray cluster's, such as 10.0.0.1:6379; found here by default."
     ),
 ]
+Attacks = Annotated[
+    list[str] | None,
+    typer.Option("--attack", help="An attack to run; repeat for more. All by default."),
+]
+ClassifierAccess = Annotated[
+    str, typer.Option("--access", help="What the attacker sees: label, topk, scores or weights.")
+]
+Fpr = Annotated[
+    list[float] | None,
+    typer.Option("--fpr", help="False-positive rate to report; repeat for more."),
+]
+Seed = Annotated[int, typer.Option("--seed", help="Root of all randomness.")]
+Weights = Annotated[
+    str | None, typer.Option("--weights", help="A factory's weights, as safetensors.")
+]
+Label = Annotated[str, typer.Option("--label", help="Field of the class.")]
+Person = Annotated[
+    str | None, typer.Option("--group", help="Field of the person an example belongs to.")
+]

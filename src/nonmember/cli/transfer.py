@@ -6,12 +6,19 @@ import typer
 
 from nonmember.cli.flags import (
     Address,
+    Attacks,
+    ClassifierAccess,
     Device,
     DryRun,
     Engine,
     EngineName,
+    Fpr,
+    Label,
     Output,
+    Person,
+    Seed,
     StoreAt,
+    Weights,
     Workers,
     app,
 )
@@ -56,9 +63,7 @@ def transfer(
             "models are pre-trained on the members and fine-tuned here.",
         ),
     ] = None,
-    weights: Annotated[
-        str | None, typer.Option("--weights", help="A factory's weights, as safetensors.")
-    ] = None,
+    weights: Weights = None,
     study: Annotated[
         str | None,
         typer.Option("--study", help="A whole study on embedded data, instead of files: digits."),
@@ -75,23 +80,12 @@ def transfer(
             "--recipe", help="How parents are pre-trained: NAME=VALUE, as epochs=50; repeat."
         ),
     ] = None,
-    label: Annotated[str, typer.Option("--label", help="Field of the class.")] = "label",
-    group: Annotated[
-        str | None, typer.Option("--group", help="Field of the person an example belongs to.")
-    ] = None,
-    attacks: Annotated[
-        list[str] | None,
-        typer.Option("--attack", help="An attack to run; repeat for more. All by default."),
-    ] = None,
-    access: Annotated[
-        str,
-        typer.Option("--access", help="What the attacker sees: label, topk, scores or weights."),
-    ] = "weights",
-    fpr: Annotated[
-        list[float] | None,
-        typer.Option("--fpr", help="False-positive rate to report; repeat for more."),
-    ] = None,
-    seed: Annotated[int, typer.Option("--seed", help="Root of all randomness.")] = 0,
+    label: Label = "label",
+    group: Person = None,
+    attacks: Attacks = None,
+    access: ClassifierAccess = "weights",
+    fpr: Fpr = None,
+    seed: Seed = 0,
     device: Device = "auto",
     workers: Workers = None,
     engine: Engine = EngineName.LOCAL,

@@ -7,18 +7,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-import torch
-
 from nonmember.audit.classifiers.jobs import Inquire, Teach
 from nonmember.audit.classifiers.work import inquire, teach
 from nonmember.audit.defended import protecting
 from nonmember.audit.jobs import Compare, Job, Material, Protect, Query, Train, Tune, Write
-from nonmember.audit.language.asking import weights
+from nonmember.audit.language.asking import circumstances_of, weights
 from nonmember.audit.language.sources import Served
 from nonmember.audit.language.tuning import compare, tune
 from nonmember.errors import ModelError, NonmemberError, RunError
 from nonmember.models import causal, endpoint
-from nonmember.models.causal import CausalModel, Placement
+from nonmember.models.causal import CausalModel
 from nonmember.models.endpoint import Endpoint
 from nonmember.models.source import Source, locate
 from nonmember.models.text import Encoded
@@ -112,7 +110,7 @@ def _train(job: Train, store: Store, told: Told) -> None:
         )
         _compare(job, material, fitted)
         about = {
-            **circumstances(job.where, start),
+            **circumstances_of(job.where, start),
             "loss per epoch, nats per token": fitted.losses,
             "tokens per epoch": fitted.tokens,
             "recipe": asdict(job.recipe),
@@ -158,7 +156,7 @@ def _protect(job: Protect, store: Store, told: Told) -> None:
     try:
         with store.writing(job.address) as folder:
             about = protecting.carry_out(job, store, folder, told)
-            note(folder, {**circumstances(job.where, start), **about})
+            note(folder, {**circumstances_of(job.where, start), **about})
     finally:
         chat.release()  # a training may come next
 
@@ -178,7 +176,7 @@ def _ask(job: Query | Write, model: Loaded, store: Store, told: Told) -> None:
             seed=job.seed,
             watch=told,
         )
-    about = circumstances(job.where, start)
+    about = circumstances_of(job.where, start)
     if isinstance(job.model, Served):
         about = {"seconds": about["seconds"], "endpoint": job.model.name}
     store.put(job.address, arrays, about)
@@ -197,17 +195,6 @@ def _given(name: str, job: Query, model: Loaded, store: Store) -> Any:
     if name == "contents":
         return [record.content for record in job.encoded.records]
     return Cache(store.root / REWRITES) if name == "rewrites_cache" else job.inputs[name]
-
-
-def circumstances(where: Placement, start: float) -> dict[str, Any]:
-    """How an output came about that was begun at ``start``, for its provenance."""
-    return {
-        "seconds": round(time.perf_counter() - start, 3),
-        "device": str(where.device),
-        "precision": str(where.dtype).removeprefix("torch."),
-        "threads": torch.get_num_threads(),
-        "torch": torch.__version__,
-    }
 
 
 def _at_desk(job: Query | Write, desk: Desk) -> Loaded:
