@@ -15,14 +15,15 @@ from pydantic import TypeAdapter
 import nonmember.defenses  # these fill the registries
 import nonmember.signals.language  # noqa: F401
 from nonmember.attacks.registry import ATTACKS
+from nonmember.defenses.language.roles import DROP, RAW, REWRITE
 from nonmember.defenses.registry import DEFENSES, SELECTORS
-from nonmember.defenses.roles import DROP, RAW, REWRITE
 from nonmember.errors import SpecError
 from nonmember.signals.catalogue import queried
 from nonmember.training.recipe import Recipe
 
 STAGES = {
-    stage: [d for d in DEFENSES.values() if d.stage == stage] for stage in ("data", "training")
+    stage: [d for d in DEFENSES.values() if (d.family, d.stage) == ("language", stage)]
+    for stage in ("data", "training")
 }
 EVERY = [*DEFENSES.values(), *SELECTORS.values()]
 REFUSED = {"dp_lora", "early_stopping"}  # when to stop would be read off unprotected records
@@ -167,4 +168,4 @@ def test_it_explains_every_parameter(one):
 @pytest.mark.parametrize("one", [*DEFENSES.values()], ids=NAME)
 def test_it_names_its_paper_and_stands_in_a_file_of_its_name(one):
     assert re.search(r"\w+ .*\d{4}, arXiv:\d{4}\.\d{5}", one.paper)
-    assert one.apply.__module__ == f"nonmember.defenses.{one.name}"
+    assert one.apply.__module__ == f"nonmember.defenses.{one.family}.{one.name}"

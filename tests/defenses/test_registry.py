@@ -21,11 +21,11 @@ def empty(monkeypatch):
 
 
 def test_a_signature_is_the_defense(empty):
-    @defense(stage="data", paper="We 2026")
+    @defense(family="language", stage="data", paper="We 2026")
     def ours(exposure, texts, *, ratio=0.2):
         return np.zeros(len(texts), dtype=np.int8)
 
-    found = empty.DEFENSES["ours"]
+    found = empty.DEFENSES["language.ours"]
     assert (found.name, found.stage, found.paper) == ("ours", "data", "We 2026")
     assert found.needs == ("exposure", "texts") and found.options == {"ratio": 0.2}
     assert found.apply is ours, "the function is handed back unchanged"
@@ -45,9 +45,11 @@ def test_a_taken_name_is_refused(empty):
     def ours(texts):
         return np.zeros(len(texts), dtype=np.int8)
 
-    defense(stage="data", paper="We 2026")(ours)
-    with pytest.raises(SpecError, match=r"^defense 'ours' is already registered; give yours"):
-        defense(stage="data", paper="They 2026")(ours)
+    defense(family="language", stage="data", paper="We 2026")(ours)
+    with pytest.raises(
+        SpecError, match=r"^defense 'language.ours' is already registered; give yours"
+    ):
+        defense(family="language", stage="data", paper="They 2026")(ours)
     selector(ours)
     with pytest.raises(SpecError, match=r"^selector 'ours' is already registered; give yours"):
         selector(ours)
@@ -56,13 +58,13 @@ def test_a_taken_name_is_refused(empty):
 def test_a_stage_that_the_signature_denies_is_refused(empty):
     with pytest.raises(SpecError, match=r"'late': needs texts at the training stage; take recipe"):
 
-        @defense(stage="training", paper="We 2026")
+        @defense(family="language", stage="training", paper="We 2026")
         def late(texts):
             return texts
 
     with pytest.raises(SpecError, match=r"'early': needs recipe at the data stage; take recipe"):
 
-        @defense(stage="data", paper="We 2026")
+        @defense(family="language", stage="data", paper="We 2026")
         def early(recipe):
             return recipe
 
@@ -70,9 +72,9 @@ def test_a_stage_that_the_signature_denies_is_refused(empty):
 
 
 def test_an_unknown_name_suggests_the_nearest():
-    assert get("soft") is DEFENSES["soft"]
+    assert get("soft", "language") is DEFENSES["language.soft"]
     with pytest.raises(SpecError, match=r"no defense 'sofft'; did you mean soft"):
-        get("sofft")
+        get("sofft", "language")
 
 
 def test_installed_packages_add_theirs_when_defenses_are_imported(tmp_path, monkeypatch):
@@ -82,12 +84,12 @@ def test_installed_packages_add_theirs_when_defenses_are_imported(tmp_path, monk
     (about / "entry_points.txt").write_text("[nonmember.defenses]\ntheirs = their_defenses:theirs")
     (tmp_path / "their_defenses.py").write_text(
         "from nonmember.defenses.registry import defense\n"
-        "@defense(stage='training', paper='They 2026, arXiv:2601.00000')\n"
+        "@defense(family='language', stage='training', paper='They 2026, arXiv:2601.00000')\n"
         "def theirs(recipe, *, power: int = 2):\n"
         "    return recipe\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(registry, "DEFENSES", dict(DEFENSES))
     importlib.reload(nonmember.defenses)
-    assert registry.get("theirs").options == {"power": 2}
+    assert registry.get("theirs", "language").options == {"power": 2}
     sys.modules.pop("their_defenses")

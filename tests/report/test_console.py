@@ -67,7 +67,7 @@ def test_utility_is_told_with_its_count(capsys: pytest.CaptureFixture[str]) -> N
 def test_lists_name_everything_registered(capsys: pytest.CaptureFixture[str]) -> None:
     for listed, registry in (
         (console.attacks, {attack.name: attack for attack in ATTACKS.values()}),
-        (console.defenses, DEFENSES),
+        (console.defenses, {one.name for one in DEFENSES.values()}),
         (console.rewriters, REWRITERS),
     ):
         listed()

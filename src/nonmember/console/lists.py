@@ -69,10 +69,14 @@ def signals() -> None:
 
 def defenses() -> None:
     """Every defense of the registry."""
-    table = Table(Column("defense", no_wrap=True), "stage", "options", "paper", box=box.SIMPLE)
-    for name, defense in sorted(DEFENSES.items()):
+    table = Table(
+        Column("defense", no_wrap=True), "of", "stage", "options", "paper", box=box.SIMPLE
+    )
+    for _, defense in sorted(DEFENSES.items()):
         options = words.settings(defense.options) or ABSENT
-        table.add_row(name, defense.stage, escape(options), escape(defense.paper))
+        table.add_row(
+            defense.name, defense.family, defense.stage, escape(options), escape(defense.paper)
+        )
     out.print(table)
 
 

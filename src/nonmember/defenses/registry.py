@@ -7,22 +7,27 @@ from typing import Any, Literal, TypeVar
 
 from nonmember.errors import SpecError, unknown
 
-Stage = Literal["data", "training"]
+Family = Literal["language", "classifier"]
+Stage = Literal["data", "training", "inference"]
 RECIPE = "recipe"
 """The one thing that a training-stage defense is given."""
+CLASSIFIER = "classifier"
+"""The first thing that an inference-stage defense is given."""
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True)
 class Defense:
-    """A published method, by the stage at which it steps in.
+    """A published method, by what kind of model it defends and the stage at which it steps in.
 
     At the data stage ``apply`` goes from what it ``needs`` (in order, one entry per training
     record: its ``exposure``, ``texts`` whole, or what is ``spoken`` and so trained on) to a
-    role per record; at the training stage from a recipe to a recipe.
+    role per record; at the training stage from a recipe to a recipe; at the inference stage
+    from a classifier, and what the defender has beside it, to a classifier.
     """
 
+    family: Family
     stage: Stage
     name: str
     apply: Callable[..., Any]
@@ -30,6 +35,11 @@ class Defense:
     needs: tuple[str, ...]
     options: Mapping[str, Any]
     rewrites: bool = False
+
+    @property
+    def key(self) -> str:
+        """The name under which it is registered, e.g. ``language.soft``."""
+        return f"{self.family}.{self.name}"
 
 
 @dataclass(frozen=True)
@@ -49,25 +59,25 @@ DEFENSES: dict[str, Defense] = {}
 SELECTORS: dict[str, Selector] = {}
 
 
-def defense(*, stage: Stage, paper: str, rewrites: bool = False) -> Callable[[F], F]:
-    """Register a defense under its own name.
+def defense(
+    *, family: Family, stage: Stage, paper: str, rewrites: bool = False
+) -> Callable[[F], F]:
+    """Register a defense under its family and its own name.
 
     Its positional parameters name what it needs, its keyword-only ones are its options; with
     ``rewrites`` some of the roles that it gives are to be rewritten.
 
     Raises:
-        SpecError: the name is taken, or one of the training stage asks for more than a recipe.
+        SpecError: the name is taken in its family, or what it needs is not of its stage: a
+            recipe alone at the training stage, a classifier first at the inference stage.
     """
 
     def register(fn: F) -> F:
         needs, options = _signature(fn)
-        if (needs == (RECIPE,)) != (stage == "training"):
-            raise SpecError(
-                f"defense {fn.__name__!r}: needs {', '.join(needs) or 'nothing'} at the {stage} "
-                f"stage; take {RECIPE} alone at the training stage, and only there"
-            )
-        _free("defense", fn.__name__, DEFENSES)
-        DEFENSES[fn.__name__] = Defense(stage, fn.__name__, fn, paper, needs, options, rewrites)
+        _suits(fn.__name__, stage, needs)
+        made = Defense(family, stage, fn.__name__, fn, paper, needs, options, rewrites)
+        _free("defense", made.key, DEFENSES)
+        DEFENSES[made.key] = made
         return fn
 
     return register
@@ -84,15 +94,31 @@ def selector(fn: F) -> F:
     return fn
 
 
-def get(name: str) -> Defense:
-    """Look up a defense by its name.
+def of_family(family: Family) -> dict[str, Defense]:
+    """The defenses of a family by their names."""
+    return {one.name: one for one in DEFENSES.values() if one.family == family}
+
+
+def get(name: str, family: Family) -> Defense:
+    """Look up a defense of a family by its name.
 
     Raises:
         SpecError: there is none; the message names the closest.
     """
-    if name not in DEFENSES:
-        raise SpecError(unknown("defense", name, DEFENSES))
-    return DEFENSES[name]
+    known = of_family(family)
+    if name not in known:
+        raise SpecError(unknown("defense", name, known))
+    return known[name]
+
+
+def _suits(name: str, stage: Stage, needs: tuple[str, ...]) -> None:
+    first = needs[:1] == (CLASSIFIER,)
+    if (needs == (RECIPE,)) != (stage == "training") or first != (stage == "inference"):
+        raise SpecError(
+            f"defense {name!r}: needs {', '.join(needs) or 'nothing'} at the {stage} stage; take "
+            f"{RECIPE} alone at the training stage, {CLASSIFIER} first at the inference stage, "
+            "and neither at another"
+        )
 
 
 def _signature(fn: Callable[..., Any]) -> tuple[tuple[str, ...], dict[str, Any]]:

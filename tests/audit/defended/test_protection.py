@@ -122,9 +122,9 @@ def test_a_defense_that_is_named_twice_is_refused(
 def test_two_that_rewrite_are_refused(
     values: Values, base: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    registered = protection.registry.DEFENSES["deduplicate"]
+    registered = protection.registry.DEFENSES["language.deduplicate"]
     rewriting = replace(registered, name="deduplicate", rewrites=True)
-    monkeypatch.setitem(protection.registry.DEFENSES, "deduplicate", rewriting)
+    monkeypatch.setitem(protection.registry.DEFENSES, "language.deduplicate", rewriting)
     said = refusal(defended(values, base, x=[soft(), deduplicate()]))
     assert "defenses: soft and deduplicate both rewrite; keep one of them" in said
 

@@ -84,7 +84,7 @@ def by_exposure(defenses: Sequence[DefenseResult]) -> bool:
 
 
 def _chose(name: str, told: DefenseResult) -> bool:
-    found = registry.DEFENSES.get(name)
+    found = registry.of_family("language").get(name)
     if told.stage != "data" or told.options.get("selector") == "random":
         return False
     if found is None:
@@ -105,7 +105,7 @@ def reasons(defenses: Sequence[DefenseResult]) -> tuple[Reason, ...]:
 
 
 def _reason(name: str, told: DefenseResult) -> Reason:
-    found = registry.DEFENSES.get(name)
+    found = registry.of_family("language").get(name)
     if told.stage == "training":
         return "held back"
     if found is not None and found.rewrites:

@@ -17,7 +17,7 @@ from nonmember.audit.language.answers import Answers
 from nonmember.audit.language.facts import Facts
 from nonmember.data import texts
 from nonmember.data.records import Record, Records, digest_of, spoken
-from nonmember.defenses.roles import DROP, RAW, REWRITE, Roles
+from nonmember.defenses.language.roles import DROP, RAW, REWRITE, Roles
 from nonmember.errors import RunError
 from nonmember.models import causal, embedding
 from nonmember.models.text import Form, encode

@@ -104,12 +104,12 @@ def protection(defenses: Sequence[specs.Defense], recipe: Recipe, seed: int) -> 
         ModelError: a model that a rewriter or a gate needs is not there.
     """
     _refuse_repeated([one.name for one in defenses])
-    chosen = [one for one in defenses if registry.get(one.name).stage == "data"]
+    chosen = [one for one in defenses if registry.get(one.name, "language").stage == "data"]
     if not chosen:
         return None
-    steps = tuple(Step(registry.get(one.name), _options(one)) for one in chosen)
-    going_by = [one for one in chosen if "exposure" in registry.get(one.name).needs]
-    rewriting = [one for one in chosen if registry.get(one.name).rewrites]
+    steps = tuple(Step(registry.get(one.name, "language"), _options(one)) for one in chosen)
+    going_by = [one for one in chosen if "exposure" in registry.get(one.name, "language").needs]
+    rewriting = [one for one in chosen if registry.get(one.name, "language").rewrites]
     for what, several in (("go by how exposed records are", going_by), ("rewrite", rewriting)):
         if len(several) > 1:
             names = " and ".join(one.name for one in several)
@@ -170,7 +170,7 @@ def defended(recipe: Recipe, defenses: Sequence[specs.Defense]) -> Recipe:
         SpecError: naming the defense and what is wrong with it.
     """
     for one in defenses:
-        found = registry.get(one.name)
+        found = registry.get(one.name, "language")
         if found.stage == "training":
             _refuse_idle(one, set(specs.Defense.model_fields) - {"name", "options"})
             recipe = found.apply(recipe, **_options(one))
@@ -187,7 +187,7 @@ def _refuse_idle(asked: specs.Defense, settings: set[str]) -> None:
 
 
 def _options(asked: specs.Defense) -> dict[str, Any]:
-    found = registry.get(asked.name)
+    found = registry.get(asked.name, "language")
     return checked(found.apply, found.options, asked.options, f"defenses.{asked.name}.options")
 
 

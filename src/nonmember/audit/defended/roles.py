@@ -190,8 +190,8 @@ def defenses(
     held_by = "dp_lora" if job.recipe.epsilon is not None else "early_stopping"
     found = []
     for one in subject.spec.targets[target.name].defenses:
-        options = {**registry.get(one.name).options, **one.options}
-        if registry.get(one.name).stage == "training":
+        options = {**registry.get(one.name, "language").options, **one.options}
+        if registry.get(one.name, "language").stage == "training":
             spent = store.provenance(job.address).get("privacy") if one.name == "dp_lora" else None
             roles = _counted(trained, HELD_BACK) if one.name == held_by else {}
             found.append(DefenseResult(one.name, "training", options, roles, spent=spent))
@@ -231,7 +231,7 @@ def _of_data(
     name: str, options: Mapping[str, Any], target: Target, trained: Sequence[Fate], work: _Work
 ) -> DefenseResult:
     """What a defense did to the records before they were trained on."""
-    found, protection = registry.get(name), target.protection
+    found, protection = registry.get(name, "language"), target.protection
     if not work.about:  # it left all as it was
         return DefenseResult(name, found.stage, options, _counted(trained, ""))
     about = work.about[0]

@@ -2,13 +2,15 @@
 
 import numpy as np
 
+from nonmember.defenses.language.roles import RAW, REWRITE, Exposure, Ratio, Roles, most_exposed
 from nonmember.defenses.registry import defense, selector
-from nonmember.defenses.roles import RAW, REWRITE, Exposure, Ratio, Roles, most_exposed
 from nonmember.signals.ragged import clipped, mean, together
 from nonmember.types import Texts, TokenLogprobs
 
 
-@defense(stage="data", paper="Zhang et al. 2025, arXiv:2506.10424", rewrites=True)
+@defense(
+    family="language", stage="data", paper="Zhang et al. 2025, arXiv:2506.10424", rewrites=True
+)
 def soft(exposure: Exposure, *, ratio: Ratio = 0.5) -> Roles:
     """Rewrite the most exposed records: ``floor(ratio * n)`` of them, the rest stays raw.
 

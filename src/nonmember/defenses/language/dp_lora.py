@@ -10,7 +10,7 @@ from nonmember.training.recipe import Recipe
 from nonmember.types import Count, Positive
 
 
-@defense(stage="training", paper="Yu et al. 2022, arXiv:2110.06500")
+@defense(family="language", stage="training", paper="Yu et al. 2022, arXiv:2110.06500")
 def dp_lora(
     recipe: Recipe,
     *,

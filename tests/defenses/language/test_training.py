@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from nonmember.defenses.dp_lora import dp_lora
-from nonmember.defenses.early_stopping import early_stopping
-from nonmember.defenses.exclude_layers import exclude_layers
-from nonmember.defenses.lora_dropout import lora_dropout
-from nonmember.defenses.weight_decay import weight_decay
+from nonmember.defenses.language.dp_lora import dp_lora
+from nonmember.defenses.language.early_stopping import early_stopping
+from nonmember.defenses.language.exclude_layers import exclude_layers
+from nonmember.defenses.language.lora_dropout import lora_dropout
+from nonmember.defenses.language.weight_decay import weight_decay
 from nonmember.errors import SpecError
 from nonmember.training.recipe import Recipe
 

@@ -9,8 +9,8 @@ import numpy as np
 from jaxtyping import Int, UInt64
 
 from nonmember.data.texts import WORD, normalised
+from nonmember.defenses.language.roles import DROP, RAW, ROUNDING, Roles
 from nonmember.defenses.registry import defense
-from nonmember.defenses.roles import DROP, RAW, ROUNDING, Roles
 from nonmember.types import Count, Share, Texts
 
 Hashes: TypeAlias = UInt64[np.ndarray, "_"]
@@ -21,7 +21,7 @@ Numbers: TypeAlias = Int[np.ndarray, "_"]
 BASE = np.uint64(0x9E3779B97F4A7C15)  # odd, so that multiplying loses nothing
 
 
-@defense(stage="data", paper="Kandpal et al. 2022, arXiv:2202.06539")
+@defense(family="language", stage="data", paper="Kandpal et al. 2022, arXiv:2202.06539")
 def deduplicate(
     texts: Texts, spoken: Texts | None = None, *, ngram: Count = 13, share: Share = 0.8
 ) -> Roles:

@@ -7,7 +7,7 @@ from nonmember.defenses.registry import defense
 from nonmember.training.recipe import Recipe
 
 
-@defense(stage="training", paper="Ran et al. 2025, arXiv:2507.18302")
+@defense(family="language", stage="training", paper="Ran et al. 2025, arXiv:2507.18302")
 def exclude_layers(recipe: Recipe, *, exclude: Sequence[str] = ("mlp",)) -> Recipe:
     """Train all but some modules, which keep the weights of the base.
 

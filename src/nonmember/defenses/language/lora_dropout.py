@@ -9,7 +9,7 @@ from nonmember.defenses.registry import defense
 from nonmember.training.recipe import Recipe
 
 
-@defense(stage="training", paper="Ran et al. 2025, arXiv:2507.18302")
+@defense(family="language", stage="training", paper="Ran et al. 2025, arXiv:2507.18302")
 def lora_dropout(recipe: Recipe, *, dropout: Annotated[float, Ge(0), Lt(1)] = 0.5) -> Recipe:
     """Train an adapter, with dropout on what goes into it.
 

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from nonmember.defenses.drop_influential import drop_influential
+from nonmember.defenses.language.drop_influential import drop_influential
+from nonmember.defenses.language.roles import DROP, RAW, REWRITE, most_exposed
+from nonmember.defenses.language.soft import highest_loss, loss_drop, lowest_loss, random, soft
 from nonmember.defenses.registry import SELECTORS
-from nonmember.defenses.roles import DROP, RAW, REWRITE, most_exposed
-from nonmember.defenses.soft import highest_loss, loss_drop, lowest_loss, random, soft
 from nonmember.errors import SpecError
 
 NAN = float("nan")

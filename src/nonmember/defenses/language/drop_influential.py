@@ -2,11 +2,11 @@
 
 import numpy as np
 
+from nonmember.defenses.language.roles import DROP, RAW, Exposure, Ratio, Roles, most_exposed
 from nonmember.defenses.registry import defense
-from nonmember.defenses.roles import DROP, RAW, Exposure, Ratio, Roles, most_exposed
 
 
-@defense(stage="data", paper="Carlini et al. 2022, arXiv:2206.10469")
+@defense(family="language", stage="data", paper="Carlini et al. 2022, arXiv:2206.10469")
 def drop_influential(exposure: Exposure, *, ratio: Ratio = 0.5) -> Roles:
     """Leave out the most exposed records: ``floor(ratio * n)`` of them, the rest stays raw.
 

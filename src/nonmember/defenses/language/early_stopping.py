@@ -9,7 +9,7 @@ from nonmember.defenses.registry import defense
 from nonmember.training.recipe import Recipe
 
 
-@defense(stage="training", paper="Song and Mittal 2021, arXiv:2003.10595")
+@defense(family="language", stage="training", paper="Song and Mittal 2021, arXiv:2003.10595")
 def early_stopping(recipe: Recipe, *, hold_back: Annotated[float, Gt(0), Lt(1)] = 0.1) -> Recipe:
     """Stop after the first epoch that does not lower the loss of records held back.
 

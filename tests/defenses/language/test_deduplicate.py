@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from nonmember.data.records import Strings
-from nonmember.defenses.deduplicate import deduplicate
-from nonmember.defenses.roles import DROP, RAW
+from nonmember.defenses.language.deduplicate import deduplicate
+from nonmember.defenses.language.roles import DROP, RAW
 
 WORDS = np.array([f"w{i}" for i in range(5000)])
 

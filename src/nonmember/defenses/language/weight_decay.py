@@ -9,7 +9,7 @@ from nonmember.defenses.registry import defense
 from nonmember.training.recipe import Recipe
 
 
-@defense(stage="training", paper="Shokri et al. 2017, arXiv:1610.05820")
+@defense(family="language", stage="training", paper="Shokri et al. 2017, arXiv:1610.05820")
 def weight_decay(recipe: Recipe, *, weight_decay: Annotated[float, Ge(0)] = 0.1) -> Recipe:
     """Pull every trained weight towards 0.
 

@@ -1,0 +1,1 @@
+"""Defenses of classifiers: another recipe of training, or another way to answer."""

@@ -1,0 +1,1 @@
+"""A classifier whose answers are those to regenerated inputs."""
