@@ -4,14 +4,8 @@ from collections.abc import Sequence
 from math import exp
 from typing import Any
 
-from nonmember.audit.records import (
-    AttackResult,
-    DefenseResult,
-    Results,
-    RoleResult,
-    TargetResult,
-    Utility,
-)
+from nonmember.audit.records import AttackResult, DefenseResult, Results, RoleResult, TargetResult
+from nonmember.audit.worth import Utility
 from nonmember.evaluation.intervals import Interval
 from nonmember.report import roles
 

@@ -221,7 +221,7 @@ def test_what_there_is_not_is_one_sentence(
         (["--architecture", "mlpp"], "targets.model: no network 'mlpp'; did you mean mlp"),
         (["--architecture", "digits:netwerk"], "did you mean network"),
         (["--architecture", "cnn"], "cnn: inputs have the shape (64,); give images"),
-        (["--population", 0.05], "a population of fewer than 20 tells nothing"),
+        (["--population", 0.05], "fewer than 20 tell nothing"),
         (["--label", "class"], "holds x, y and no labels"),
         (["--group", "person"], "holds x, y and no groups"),
     ],

@@ -1,4 +1,4 @@
-"""The demo for real: known answers on a real model."""
+"""The demo for real: known answers on real models."""
 
 import json
 import subprocess
@@ -19,10 +19,14 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "run"
 
 
+def targets_of(folder: Path) -> dict:
+    results = json.loads((folder / "results.json").read_text())
+    return {target["name"]: target for target in results["targets"]}
+
+
 @pytest.fixture(scope="module")
 def targets(run: Path) -> dict:
-    results = json.loads((run / "results.json").read_text())
-    return {target["name"]: target for target in results["targets"]}
+    return targets_of(run / "language")
 
 
 @pytest.mark.parametrize("name", STRONG)
@@ -45,7 +49,7 @@ def test_chance_alone_raises_few_alarms_on_the_control(targets: dict) -> None:
 
 
 def test_the_page_says_that_the_model_was_quantised(run: Path) -> None:
-    page = (run / "report.html").read_text()
+    page = (run / "language" / "report.html").read_text()
     assert "quantised to Q4_1 (4-bit) and dequantised" in page
     assert "This model reveals its training records" in page
 
@@ -67,3 +71,22 @@ def test_soft_takes_something_off_and_says_what_it_costs(targets: dict) -> None:
     assert soft["roles"]["rewritten"] > 150 and set(soft["roles"]) <= {"rewritten", "dropped"}
     utility = targets["soft_all"]["utility"]
     assert utility["against"] == "leaky" and 0 < utility["loss_change"]["value"] < 0.2
+
+
+def test_a_new_head_tells_more_of_the_ancestor_than_training_all_layers(run: Path) -> None:
+    found = targets_of(run / "transfer")
+    head, full = (found[name]["in_turn"]["auc"] for name in ("head", "all layers"))
+    assert head["low"] > 0.6 > full["high"]
+    for target in found.values():
+        assert abs(target["in_turn"]["placebo"]["value"] - 0.5) < 0.03
+    private = found["private head, epsilon 6.7"]
+    assert private["in_turn"]["auc"]["low"] > 0.6 and private["training"]["privacy"]
+
+
+def test_the_index_tells_every_verdict_and_links_to_every_page(run: Path) -> None:
+    page = (run / "index.html").read_text()
+    assert "Not finished" not in page
+    for name in ("language", "transfer"):
+        assert f'href="{name}/report.html"' in page
+        for target in targets_of(run / name).values():
+            assert target["name"] in page

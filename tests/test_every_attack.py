@@ -15,6 +15,8 @@ import nonmember.signals.altered  # these fill the catalogue
 import nonmember.signals.boundary
 import nonmember.signals.classes
 import nonmember.signals.conditioned
+import nonmember.signals.diffused
+import nonmember.signals.jittered
 import nonmember.signals.language
 import nonmember.signals.repeated
 import nonmember.signals.rewritten
@@ -62,6 +64,8 @@ def world_of(attack, **made):
     """The world in which it has something to find."""
     if attack.family == "transfer":
         return worlds_transfer.transfer(**made)
+    if attack.key == "classifier.shared_answer":
+        return worlds_classifier.fallen_back(**made)
     if attack.key in ON_CLASSIFIERS:
         return worlds_classifier.whole(**made)
     return worlds.for_needs(attack.needs, **made)

@@ -58,14 +58,17 @@ def test_the_embedded_study_is_planned_as_it_is_described(
 ) -> None:
     spec = verbs.transfer_study("digits")
     assert spec.parents.count == 64 and spec.downstream.merge == 2
-    budgets = [one.epsilon for one in spec.targets.values()]
-    assert [one.kind for one in spec.targets.values()] == ["head", "last_k", "full", "head", "head"]
-    assert budgets == [None, None, None, 6.7, 0.5]
+    ways = spec.targets.values()
+    assert {one.kind for one in ways} == {"head", "last_k", "full", "lora"}  # what is trained,
+    assert [one.epsilon for one in ways if one.epsilon] == [6.7, 0.5]  # within which budget,
+    assert {one.recipe.epochs for one in ways if one.kind == "head"} > {5, 20}  # how long,
+    assert [one.share for one in ways if one.share] == [0.193]  # and on how much
     words = ["transfer", "--study", "digits", "-o", tmp_path / "run", "--store", tmp_path / "s"]
     status, out, _ = say(*words, "--dry-run")
     assert status == 0 and out.count("pre-train references") == 2
     assert "leave these flags out" in refused(say(*words, "--members", "a.npz"))
     assert verbs.transfer_study("digits", references=8, seed=3).parents.count == 8
+    assert verbs.transfer_study("digits", access="topk", k=3).attacks.k == 3
 
 
 @pytest.mark.parametrize(
@@ -93,6 +96,7 @@ def test_without_files_or_a_study(say: Say, tmp_path: Path, words: list[str], sa
         (["--setting", "head", "--weights", "w"], "weights are of a model that is there"),
         (["--setting", "head", "--references", "9"], "parents.count"),
         (["--setting", "dp_head:epsilon=0.0001"], "cannot be met"),
+        (["--setting", "head", "--access", "topk"], "how many probabilities an attacker"),
     ],
 )
 def test_what_cannot_be_is_one_sentence(
@@ -109,5 +113,6 @@ def test_a_way_is_read_as_it_is_written() -> None:
         "epsilon": 2,
         "recipe": {"epochs": 5},
     }
+    assert verbs.transfer.way("head:share=0.1")["share"] == 0.1
     with pytest.raises(SpecError, match="--setting dp_tail: no way of fine-tuning"):
         verbs.transfer.way("dp_tail")

@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import Any
 
 __all__ = [
-    "attack", "audit_classifier", "audit_spec", "audit_transfer", "defense", "dry_run",
+    "attack", "audit_classifier", "audit_spec", "audit_transfer", "defense", "dry_run", "fence",
     "protect", "protect_dataset", "rewriter", "signal", "write_report",
 ]  # fmt: skip
 
@@ -21,6 +21,7 @@ _HOMES = {
     "audit_spec": "nonmember.verbs",
     "audit_transfer": "nonmember.verbs",
     "dry_run": "nonmember.verbs",
+    "fence": "nonmember.verbs",
     "protect": "nonmember.verbs",
     "protect_dataset": "nonmember.verbs",
     "write_report": "nonmember.verbs",

@@ -143,6 +143,9 @@ Votes = Float[np.ndarray, "n c"]
 
 RefVotes = Float[np.ndarray, "m n c"]
 
+DiffusionError = Float[np.ndarray, "n"]
+"""How badly a diffusion model denoises an input: mean square, 0 or more."""
+
 BoundaryDistance = Float[np.ndarray, "n"]
 """Norm of the smallest change found that the predicted class is lost by; 0 where it is wrong."""
 

@@ -6,6 +6,7 @@ import pytest
 from nonmember.errors import DataError, UnresolvableError
 from nonmember.evaluation.utility import (
     accuracy,
+    brier,
     calibration_error,
     confidence,
     confidence_auc,
@@ -15,7 +16,7 @@ from nonmember.evaluation.utility import (
 ODDS = np.log([[0.8, 0.1, 0.1], [0.25, 0.7, 0.05], [0.3, 0.4, 0.3], [0.6, 0.2, 0.2]])
 TRUE = np.array([0, 0, 1, 0])
 ALONE = np.arange(4)
-FIGURES = [accuracy, loss, calibration_error, confidence_auc]
+FIGURES = [accuracy, loss, brier, calibration_error, confidence_auc]
 
 
 def world(seed, n, *, over=0.0, classes=4):
@@ -38,6 +39,42 @@ def test_figures_by_hand():
     assert confidence_auc(ODDS, TRUE, ALONE).value == pytest.approx(1 / 3)
     # Bins of a fifteenth: each record is in one of its own.
     assert calibration_error(ODDS, TRUE, ALONE).value == pytest.approx((0.2 + 0.7 + 0.6 + 0.4) / 4)
+
+
+def test_brier_by_hand():
+    squares = [0.04 + 0.01 + 0.01, 0.5625 + 0.49 + 0.0025, 0.09 + 0.36 + 0.09, 0.16 + 0.04 + 0.04]
+    assert brier(ODDS, TRUE, ALONE).value == pytest.approx(np.mean(squares))
+    sure = np.array([[1e4, 0.0], [0.0, 1e4], [1e4, 0.0], [1e4, 0.0]])
+    assert brier(sure, np.array([0, 1, 0, 1]), ALONE).value == pytest.approx(0.5)
+    wrong = brier(sure, 1 - sure.argmax(axis=1), ALONE)
+    assert wrong.value == wrong.high == 2
+
+
+def test_calibration_in_bins_of_equal_mass_by_hand():
+    # Two bins of two records: of 0.4 and 0.6, both right; of 0.7 and 0.8, one right.
+    def found(logits, labels=TRUE, bins=2):
+        return calibration_error(logits, labels, ALONE, bins=bins, equal="mass", times=10).value
+
+    assert found(ODDS) == pytest.approx(abs(2 - 1.0) / 4 + abs(1 - 1.5) / 4)
+    assert found(ODDS, bins=1) == pytest.approx(abs(3 - 2.5) / 4)
+    # Equal probabilities share a bin, however many there are.
+    same = np.tile(np.log([0.6, 0.2, 0.2]), (4, 1))
+    assert found(same, bins=4) == pytest.approx(0.75 - 0.6)
+
+
+@pytest.mark.parametrize("bins", [7, 15])
+def test_bins_of_equal_mass_equal_the_loop(bins):
+    logits, labels, _ = world(3, 501, over=0.1)
+    odds = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    sure, right, expected = odds.max(axis=1), odds.argmax(axis=1) == labels, 0.0
+    order = np.argsort(sure)
+    for one in range(bins):
+        held = [i for place, i in enumerate(order) if int((place + 0.5) / 501 * bins) == one]
+        assert abs(len(held) - 501 / bins) <= 1
+        expected += len(held) / 501 * abs(right[held].mean() - sure[held].mean())
+    found = calibration_error(logits, labels, np.arange(501), bins=bins, equal="mass", times=50)
+    assert found.value == pytest.approx(expected, abs=1e-12)
+    assert found.low < found.value < found.high
 
 
 def test_calibration_equals_the_loop():

@@ -18,8 +18,8 @@ from nonmember.audit.records import (
     RoleResult,
     SetResult,
     TargetResult,
-    Utility,
 )
+from nonmember.audit.worth import Utility
 from nonmember.evaluation import intervals, roc
 from nonmember.evaluation.checks import Finding
 from nonmember.evaluation.sets import DatasetInference

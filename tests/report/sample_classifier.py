@@ -8,13 +8,15 @@ from report import sample
 
 from nonmember.audit.records import (
     AttackResult,
-    ClassifierUtility,
+    DefenseResult,
     Exposed,
     Fit,
     Redraws,
     Results,
     TargetResult,
 )
+from nonmember.audit.verdict import strongest, verdict
+from nonmember.audit.worth import ClassifierUtility, GuardResult
 from nonmember.evaluation.checks import Finding
 from nonmember.evaluation.intervals import Interval, clopper_pearson
 from nonmember.types import Access
@@ -24,8 +26,11 @@ ATTACKS: dict[str, tuple[float, Access, int, tuple[str, ...]]] = {
     "confidence": (1.1, "topk", 1, ("logits",)),
     "augmentation_learned": (0.6, "label", 9, ("aug_hits", "known_aug_hits", "known_member")),
     "gap": (0.3, "label", 1, ("hit",)),
+    "self_diffused": (1.0, "label", 120, ("diffused_hits",)),
+    "diffusion_error": (0.0, "weights", 0, ("diffusion_error",)),
     "input_statistics": (0.0, "text", 0, ("input_features", "known_input_features")),
 }
+PLAIN = ("lira", "confidence", "augmentation_learned", "gap", "input_statistics")
 SEQUENTIAL = Finding(
     "E121", "note", "lira: with 24 reference models AUC 0.982, whichever were drawn"
 )
@@ -76,7 +81,7 @@ def worth(right: int) -> ClassifierUtility:
 @cache
 def leaky() -> TargetResult:
     """A classifier that was trained too long."""
-    attacks = tuple(attack(name, distance) for name, (distance, *_) in ATTACKS.items())
+    attacks = tuple(attack(name, ATTACKS[name][0]) for name in PLAIN)
     return replace(
         sample.leaky(),
         name="leaky",
@@ -104,12 +109,109 @@ def clean() -> TargetResult:
         name="control",
         leaks=False,
         verdict="No leak found by 5 attacks.",
-        attacks=tuple(attack(name, 0.0) for name in ATTACKS),
+        attacks=tuple(attack(name, 0.0) for name in PLAIN),
         as_a_set=sample.clean().as_a_set,
         redraws=Redraws(20, 0, 0),
         findings=(),
         classifier=worth(181),
     )
+
+
+FENCE = DefenseResult("diffence", "inference", {"selector": "s3", "fallback": "donor"}, {})
+LABEL_ALONE = DefenseResult("constant_confidence", "inference", {"prior": 20}, {})
+DP_SGD = DefenseResult(
+    "dp_sgd",
+    "training",
+    {"epsilon": 6000.0, "clip": 1.0},
+    {},
+    spent={"epsilon": 5987.2, "delta": 0.005, "accountant": "rdp", "vacuous": True},
+)
+
+
+def guard(*, fence: bool) -> GuardResult:
+    """Of a fence, or of what only changes an answer; neither changes a label."""
+    none, some = clopper_pearson(0, 200), clopper_pearson(7, 200)
+    bare = {"one": 0.31, "one p95": 0.4, "of a hundred": 0.012}
+    own = {"one": 42.1, "one p95": 47.9, "of a hundred": 21.4} if fence else bare
+    return GuardResult(
+        counts=(200, 200),
+        changed=(none, none),
+        kept=(around(0.66, 0.03), around(0.59, 0.04)) if fence else None,
+        fell_back=(none, some) if fence else None,
+        inside=(clopper_pearson(200, 200), clopper_pearson(193, 200)) if fence else None,
+        milliseconds={"undefended": bare, "defended": own},
+    )
+
+
+def found(scores: float, *, labels: float = 1.07, diffusion: float = 0.0) -> list[AttackResult]:
+    """What attacks find where scores, and labels alone, set members this far apart."""
+    far = {"lira": scores, "confidence": scores / 2, "gap": 0.4, "self_diffused": labels}
+    far |= {"diffusion_error": diffusion, "input_statistics": 0.0}
+    made = [attack(name, distance) for name, distance in far.items()]
+    return [replace(one, accuracy=None if one.blind else one.auc) for one in made]
+
+
+@cache
+def undefended() -> TargetResult:
+    """A classifier with nothing before it."""
+    return defended("undefended", found(1.34), (0.464, 0.17, 0.8))
+
+
+@cache
+def fenced() -> TargetResult:
+    """The same one behind a diffusion model: scores tell less, and are worth less."""
+    shown = defended("fenced", found(0.5), (0.81, 0.18, 0.62), FENCE)
+    return replace(shown, guard=guard(fence=True))
+
+
+@cache
+def label_alone() -> TargetResult:
+    """The same one, of which nothing but labels is told."""
+    shown = defended("label alone", found(0.45), (0.6, 0.01, 0.5), LABEL_ALONE)
+    return replace(shown, guard=guard(fence=False))
+
+
+@cache
+def private() -> TargetResult:
+    """One trained under a guarantee that bounds nothing."""
+    shown = defended("private", found(0.9, labels=0.8), (0.5, 0.05, 0.75), DP_SGD)
+    return replace(shown, provenance={"model": {"name": "mlp32", "digest": "another"}})
+
+
+def defended(
+    name: str,
+    attacks: list[AttackResult],
+    figures: tuple[float, float, float],
+    *defenses: DefenseResult,
+) -> TargetResult:
+    """A classifier by what attacks find and its figures.
+
+    These are its cross-entropy, its error of calibration, and how well its confidence tells.
+    """
+    loss, error, confidence = figures
+    known = replace(
+        worth(198),
+        loss=around(loss, 0.034),
+        calibration_error=around(error, 0.009),
+        confidence_auc=around(confidence, 0.04),
+        brier=around(loss / 2, 0.02),
+    )
+    return replace(
+        leaky(),
+        name=name,
+        strongest=strongest(attacks).name,
+        verdict=verdict(attacks, 0.6)[1],
+        attacks=tuple(attacks),
+        defenses=defenses,
+        classifier=known,
+        findings=(),
+    )
+
+
+def study(*targets: TargetResult, diffusion: str = "public") -> Results:
+    """Defenses beside each other, by a diffusion model that was trained on this."""
+    run = results(*(targets or (undefended(), label_alone(), fenced(), private())))
+    return replace(run, provenance={**run.provenance, "diffusion": {"trained on": diffusion}})
 
 
 def results(*targets: TargetResult, jobs: dict[str, Any] | None = None) -> Results:

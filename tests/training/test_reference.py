@@ -19,10 +19,12 @@ from nonmember.data.examples import Examples, of
 from nonmember.errors import DataError, ModelError, RunError, SpecError
 from nonmember.models.architecture import Architecture, architecture_of
 from nonmember.signals.store import Store
+from nonmember.training import addresses as addresses_module
 from nonmember.training import ensemble, fitting, kept, reference
 from nonmember.training.classifier_recipe import ClassifierRecipe
 from nonmember.training.membership import balanced
-from nonmember.training.reference import Model, load, models, steps, train
+from nonmember.training.objectives import Adversarial, Distilled, Mixup, Private, SelfDistilled
+from nonmember.training.reference import Model, load, models, steps, target, train
 
 DIGITS = load_digits()
 N = 160
@@ -434,3 +436,97 @@ def test_records_are_plain_json(trained) -> None:  # type: ignore[no-untyped-def
     store, asked = trained
     text = (store.folder(asked[0].address) / "provenance.json").read_text()
     assert json.loads(text)["torch"]
+
+
+ADVERSE = replace(RECIPE, objective=Adversarial(2.0))
+DEFENDED = [
+    ADVERSE,
+    replace(RECIPE, objective=Mixup(mmd=3.0)),
+    replace(RECIPE, objective=SelfDistilled(4, 2)),
+    replace(RECIPE, objective=Distilled(2.0, 0.5)),
+    replace(RECIPE, objective=Private(8.0)),
+]
+
+
+def reserved(first: int = N, count: int = N) -> Examples:
+    rows = slice(first, first + count)
+    return of((DIGITS.data[rows] / 16).astype(np.float32), DIGITS.target[rows].astype(np.int64))
+
+
+def test_the_settings_that_came_later_change_no_address_where_they_are_not_used() -> None:
+    assert list(addresses_module.described(RECIPE)) == [
+        *("epochs", "batch_size", "optimizer", "learning_rate", "momentum", "weight_decay"),
+        *("schedule", "noise", "label_smoothing", "flip", "crop"),
+    ]
+    told = addresses_module.described(ADVERSE)["objective"]
+    assert told == {"name": "Adversarial", "alpha": 2.0, "gain": "linear"}
+    assert addresses_module.described(replace(RECIPE, hold_back=0.2))["hold_back"] == 0.2
+
+
+def test_an_objective_and_the_reserve_that_it_needs_decide_the_address() -> None:
+    one = models(MLP, digits(), MEMBER, ADVERSE, reserve=reserved())
+    relabelled = replace(reserved(), labels=(reserved().labels + 1) % 10)
+    others = [
+        planned(),
+        models(MLP, digits(), MEMBER, ADVERSE, reserve=reserved(N + 1)),
+        models(MLP, digits(), MEMBER, ADVERSE, reserve=relabelled),
+        models(
+            MLP, digits(), MEMBER, replace(ADVERSE, objective=Adversarial(1.0)), reserve=reserved()
+        ),
+    ]
+    assert len({found[0].address for found in (one, *others)}) == 5
+    private = replace(RECIPE, objective=Private(8.0))
+    with_one = models(MLP, digits(), MEMBER, private, reserve=reserved())
+    assert with_one[0].address == models(MLP, digits(), MEMBER, private)[0].address
+    assert models(MLP, digits(), MEMBER, RECIPE, reserve=reserved())[0].address == (
+        planned()[0].address
+    )
+
+
+@pytest.mark.parametrize("how", DEFENDED, ids=lambda how: type(how.objective).__name__)
+def test_defended_models_are_trained_told_and_kept_like_others(
+    how: ClassifierRecipe, tmp_path: Path
+) -> None:
+    asked = models(MLP, digits(), MEMBER, how, reserve=reserved())[:2]
+    told, store = list[int](), Store(tmp_path)
+    train(MLP, digits(), how, asked, store, reserve=reserved(), watch=told.append)
+    assert sum(told) == steps(MLP, how, asked, reserved())
+    assert np.isfinite(logits(store, asked)).all()
+    about = store.provenance(asked[0].address)
+    assert about["recipe"]["objective"]["name"] == type(how.objective).__name__
+    assert ("seed" in about) == ("privacy" not in about)
+    assert {"records of the reserve", "submodels", "privacy"} & {*about}
+    assert about["loss of the last epoch, nats"] > 0
+    assert not list((tmp_path / "unfinished").iterdir())
+    train(MLP, digits(), how, asked, store, reserve=reserved(), watch=told.append)
+    assert sum(told) == steps(MLP, how, asked, reserved())
+
+
+def test_a_defended_target_is_made_as_its_references_are(tmp_path: Path) -> None:
+    how, store = replace(RECIPE, objective=SelfDistilled(4, 2)), Store(tmp_path)
+    whole = target(MLP, digits(), how, seed=3)
+    train(MLP, digits(), how, [whole], store)
+    assert store.provenance(whole.address)["submodels"] == 4
+
+
+def test_a_reserve_is_not_exchanged_between_planning_and_training(tmp_path: Path) -> None:
+    asked = models(MLP, digits(), MEMBER, ADVERSE, reserve=reserved())
+    for other in (None, reserved(N + 1)):
+        with pytest.raises(RunError, match=r"planned for another .*reserve"):
+            train(MLP, digits(), ADVERSE, asked, Store(tmp_path), reserve=other)
+
+
+def test_a_defense_that_would_not_be_trained_is_refused_when_it_is_planned() -> None:
+    with pytest.raises(SpecError, match="trains with records that are nobody's"):
+        models(MLP, digits(), MEMBER, ADVERSE)
+    with pytest.raises(DataError, match=r"a reserve of 80 records, .* give at least 160"):
+        target(MLP, digits(), ADVERSE, reserve=reserved(count=80))
+    with pytest.raises(SpecError, match="SelfDistilled trains a network from scratch"):
+        planned(recipe=DEFENDED[2], parents=addresses(planned()))
+    forest = architecture_of(RandomForestClassifier(5), (64,), 10)
+    for how, kind in (
+        (DEFENDED[2], "SelfDistilled"),
+        (replace(RECIPE, hold_back=0.1), "hold_back"),
+    ):
+        with pytest.raises(SpecError, match=f"{kind} changes how a network is trained"):
+            planned(architecture=forest, recipe=how)

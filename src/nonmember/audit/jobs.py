@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from nonmember.audit.classifiers.jobs import Inquire, Teach
+from nonmember.audit.classifiers.jobs import Gauge, Inquire, Learn, Regenerate, Teach, Work, before
 from nonmember.audit.defended.protection import Protection
 from nonmember.audit.language.sources import Served
 from nonmember.audit.language.subject import Target
@@ -155,7 +155,7 @@ class Protect:
 
 
 Material = Encodings | Write | Protect
-Job = Train | Query | Write | Protect | Tune | Compare | Teach | Inquire
+Job = Train | Query | Write | Protect | Tune | Compare | Work
 
 
 def needs(job: Job) -> frozenset[str]:
@@ -165,10 +165,10 @@ def needs(job: Job) -> frozenset[str]:
     if isinstance(job, Protect):
         asked = job.selection.queries.values() if job.selection else ()
         return frozenset(one.address for queries in asked for one in queries)
-    if isinstance(job, Teach):
-        return frozenset(job.after)
+    if isinstance(job, Teach | Learn | Regenerate | Inquire | Gauge):
+        return before(job)
     model = None if isinstance(job, Tune) else job.model
-    return frozenset({model.address} if isinstance(model, Train | Teach | Tune) else ())
+    return frozenset({model.address} if isinstance(model, Train | Tune) else ())
 
 
 def waits(jobs: Sequence[Job]) -> dict[str, frozenset[str]]:

@@ -11,14 +11,16 @@ from nonmember.audit import options, threat
 from nonmember.audit.cases import Audit, Case
 from nonmember.audit.defended.choosing import Ground
 from nonmember.audit.figures import figures, joint_level, scored
+from nonmember.audit.parts import Common
 from nonmember.audit.records import AttackResult, Exposed, Histogram
 from nonmember.data.split import Split
 from nonmember.errors import UnresolvableError
 from nonmember.evaluation import checks, roc
+from nonmember.evaluation.attack_accuracy import attack_accuracy
 from nonmember.evaluation.checks import Finding
-from nonmember.evaluation.intervals import detectable_auc, independent
+from nonmember.evaluation.intervals import Interval, detectable_auc, independent
 from nonmember.seeds import derive
-from nonmember.types import Scores
+from nonmember.types import Groups, Member, Scores
 
 BINS = 30
 SHOWN = 10
@@ -84,7 +86,7 @@ def result(
     spec, among = subject.spec, target.attacks * target.looks  # any look can end the audit
     seed = derive(spec.seed, attack.key)
     found = figures(attack, scores, split, spec.evaluation, among=among, seed=seed)
-    values, inside, _ = scored(scores, split)
+    values, inside, group = scored(scores, split)
     return AttackResult(
         name=attack.name,
         paper=attack.paper,
@@ -101,7 +103,21 @@ def result(
         curve=roc.curve(values, inside),
         histogram=_histogram(values, inside),
         blind=attack.family == "blind",
+        accuracy=None if attack.family == "blind" else _accuracy(values, inside, group, spec, seed),
     )
+
+
+def _accuracy(
+    scores: Scores, member: Member, group: Groups, spec: Common, seed: int
+) -> Interval | None:
+    """How often the attack is right by thresholds that it learnt of others; None of too few."""
+    how = spec.evaluation
+    try:
+        return attack_accuracy(
+            scores, member, group, level=how.level, times=how.resamples, seed=seed
+        ).balanced
+    except UnresolvableError:
+        return None
 
 
 def _told(given: Mapping[str, Any], subject: Audit) -> dict[str, Any]:

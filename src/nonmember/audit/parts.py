@@ -2,7 +2,7 @@
 
 import dataclasses
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args
 
@@ -20,13 +20,14 @@ class Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-def settings_of(kind: type) -> BeforeValidator:
-    """Names the unknown keys of a plain dataclass, which it would swallow."""
-    known = {field.name for field in dataclasses.fields(kind)}
+def settings_of(kind: type, *, without: Collection[str] = ()) -> BeforeValidator:
+    """Names unknown keys of a plain dataclass, which it would swallow, and those ``without``."""
+    usual = {field.name: field.default for field in dataclasses.fields(kind)}
+    known = set(usual).difference(without)
 
     def check(value: Any) -> Any:
         for key in value if isinstance(value, Mapping) else ():
-            if key not in known:
+            if key not in known and not (key in without and value[key] == usual[key]):
                 raise ValueError(unknown("recipe setting", key, known))
         return value
 

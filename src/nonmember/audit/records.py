@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
 
+from nonmember.audit.worth import ClassifierUtility, DownstreamUtility, GuardResult, Utility
 from nonmember.errors import RunError
 from nonmember.evaluation.checks import Finding
 from nonmember.evaluation.intervals import Interval
@@ -37,7 +38,9 @@ class AttackResult:
     ``auc`` is this attack's alone; if ``blind``, it covers all blind attacks at once.
 
     ``queries`` is how many texts it puts to the target per record. ``of_parent``: it asks the
-    model that the target was fine-tuned from instead, and carries no verdict.
+    model that the target was fine-tuned from instead, and carries no verdict. ``accuracy`` is the
+    share of records told right, both sides alike, by a threshold that others set; None of what
+    is blind.
     """
 
     name: str
@@ -56,6 +59,7 @@ class AttackResult:
     histogram: Histogram
     blind: bool
     of_parent: bool = False
+    accuracy: Interval | None = None
 
 
 @dataclass(frozen=True)
@@ -118,7 +122,7 @@ class PersonsResult:
 
 @dataclass(frozen=True)
 class DefenseResult:
-    """What a defense did to the training of a target.
+    """What a defense did to the training of a target, or that it stands before it.
 
     ``roles`` counts the training records by what became of them, see ``RoleResult``.
     ``rejected`` counts, by gate, the records whose last rewrite failed it; a record can fail
@@ -158,58 +162,12 @@ class RoleResult:
 
 
 @dataclass(frozen=True)
-class Utility:
-    """What a model is worth on the non-members, texts of the same kind that it never saw.
-
-    ``loss`` is the mean over records of nats per token, ``accuracy`` of the share of tokens
-    that were the likeliest. Changes are paired, record by record, with the target ``against``,
-    which was trained alike without a defense; positive where this model's value is larger.
-    """
-
-    records: int
-    loss: Interval
-    accuracy: Interval
-    against: str | None = None
-    loss_change: Interval | None = None
-    accuracy_change: Interval | None = None
-
-
-@dataclass(frozen=True)
-class ClassifierUtility:
-    """What a classifier is worth on the non-members, inputs of the same kind that it never saw.
-
-    ``loss`` is the mean cross-entropy in nats; ``calibration_error`` the expected one (Guo et
-    al. 2017), 0 to 1. ``confidence_auc`` is of its confidence, right answers against wrong ones.
-    """
-
-    records: int
-    accuracy: Interval
-    loss: Interval
-    calibration_error: Interval
-    accuracy_on_members: Interval
-    confidence_auc: Interval | None = None
-
-
-@dataclass(frozen=True)
-class DownstreamUtility:
-    """What a fine-tuned classifier is worth on examples of its own task that it never saw.
-
-    ``setting`` says how it was made of its parent; the rest is as of ``ClassifierUtility``.
-    """
-
-    setting: str
-    examples: int
-    accuracy: Interval
-    loss: Interval
-    calibration_error: Interval
-
-
-@dataclass(frozen=True)
 class InTurn:
     """What an attack finds where each reference in turn is the target, its pair left out.
 
     Means over ``models`` of the AUC, whose standard deviation is ``spread``: ``parents`` of LiRA
-    on what they were fine-tuned from, ``placebo`` with a membership that is not theirs.
+    on what they were fine-tuned from, ``placebo`` with a membership that is not theirs. ``tpr``
+    are true-positive rates of all models' scores in one, each after its false-positive rate.
     """
 
     attack: str
@@ -218,6 +176,7 @@ class InTurn:
     spread: float
     placebo: Interval
     parents: Interval | None
+    tpr: tuple[tuple[float, Interval], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -246,6 +205,7 @@ class TargetResult:
     classifier: ClassifierUtility | None = None
     downstream: DownstreamUtility | None = None
     in_turn: InTurn | None = None
+    guard: GuardResult | None = None
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,8 @@ from nonmember.signals import altered as _altered  # noqa: F401  (these fill the
 from nonmember.signals import boundary as _boundary  # noqa: F401
 from nonmember.signals import classes as _classes  # noqa: F401
 from nonmember.signals import conditioned as _conditioned  # noqa: F401
+from nonmember.signals import diffused as _diffused  # noqa: F401
+from nonmember.signals import jittered as _jittered  # noqa: F401
 from nonmember.signals import repeated as _repeated  # noqa: F401
 from nonmember.signals import rewritten as _rewritten  # noqa: F401
 from nonmember.signals import sampled as _sampled  # noqa: F401

@@ -4,11 +4,11 @@ import sys
 
 import typer
 
-from nonmember.cli import audits, classifier, lists, protect, transfer
+from nonmember.cli import audits, classifier, fence, lists, protect, transfer
 from nonmember.cli.flags import app
 from nonmember.errors import NonmemberError
 
-__all__ = ["app", "audits", "classifier", "lists", "main", "protect", "transfer"]
+__all__ = ["app", "audits", "classifier", "fence", "lists", "main", "protect", "transfer"]
 
 
 def main() -> None:

@@ -24,26 +24,29 @@ from nonmember.cli.flags import (
     app,
     audits,
 )
-from nonmember.cli.running import audit
+from nonmember.cli.running import audit, one_by_one
 
 
 @app.command()
 def demo(
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="The run folder; demo or demo-quick by default."),
+        typer.Option(
+            "--output", "-o", help="The folder of all studies; demo or demo-quick by default."
+        ),
     ] = None,
     quick: Annotated[
-        bool, typer.Option("--quick", help="Fewer records: wider intervals, sooner.")
+        bool,
+        typer.Option("--quick", help="Fewer records, fewer references: wider intervals, sooner."),
     ] = False,
     store: StoreAt = None,
     dry_run: DryRun = False,
 ) -> None:
-    """Fine-tune a real model on real code, attack, defend, attack again; and a control."""
-    from nonmember import verbs
+    """Attack real models, defend them, and attack again: each study of the demo, and an index."""
+    from nonmember.verbs import specs
 
     place = output or Path("demo-quick" if quick else "demo")
-    audit(verbs.demo_spec(quick=quick), place, store, dry_run=dry_run)
+    one_by_one(specs.demo_specs(quick=quick), place, store, dry_run=dry_run)
 
 
 @audits.command()

@@ -103,7 +103,7 @@ def classifier(
             help="Most inputs that an attack may put to the model per example, where --attack "
             "names none.",
         ),
-    ] = 64,
+    ] = 130,
     fpr: Fpr = None,
     seed: Seed = 0,
     device: Device = "auto",

@@ -84,6 +84,10 @@ def transfer(
     group: Person = None,
     attacks: Attacks = None,
     access: ClassifierAccess = "weights",
+    top_k: Annotated[
+        int | None,
+        typer.Option("--top-k", help="How many probabilities --access topk sees of an answer."),
+    ] = None,
     fpr: Fpr = None,
     seed: Seed = 0,
     device: Device = "auto",
@@ -102,7 +106,7 @@ def transfer(
         files = (members, non_members, downstream, architecture, model, weights, group)
         beside = (*files, setting, recipe, attacks, fpr)
         spec = verbs.transfer_study(
-            study, beside, references=references, access=access, seed=seed, device=device
+            study, beside, references=references, access=access, k=top_k, seed=seed, device=device
         )
         audit(spec, output, store, dry_run=dry_run, engine=where)
         return
@@ -117,7 +121,7 @@ def transfer(
         },
         model={"model": model, "weights": weights} if model or weights else None,
         settings={
-            "attacks": {"run": attacks or None, "access": access},
+            "attacks": {"run": attacks or None, "access": access, "k": top_k},
             "evaluation": {"fpr": tuple(fpr)} if fpr else {},
             "seed": seed,
             "compute": {"device": device},

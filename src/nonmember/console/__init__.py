@@ -116,6 +116,8 @@ def results(found: Results) -> None:
     if together is not None:
         out.print("\n[bold]Side by side[/]")
         out.print(beside.table(together))
+        for line in together.follows:
+            out.print(escape(line.replace("\N{MINUS SIGN}", "-")), highlight=False)
 
 
 def _utility(target: TargetResult) -> list[str]:

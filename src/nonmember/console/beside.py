@@ -6,12 +6,16 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
+from nonmember.audit.records import AttackResult
 from nonmember.console.figures import ABSENT, change, digits, perplexity, share
+from nonmember.report import defended
 from nonmember.report.study import Line, Study
 
 
 def table(found: Study) -> Table:
     """A row per target; a cell has a line for each line of its column's heading."""
+    if found.guarded is not None:
+        return _guarded(found.guarded)
     how = "fine-tuned" if found.downstream else "defense"
     columns: dict[str, Callable[[Line], Sequence[str]]] = {
         f"model\n{how}": lambda line: (line.target.name, line.defended),
@@ -30,6 +34,29 @@ def table(found: Study) -> Table:
     for line in found.lines:
         rows.add_row(*(escape("\n".join(cell(line))) for cell in columns.values()))
     return rows
+
+
+def _guarded(found: defended.Table) -> Table:
+    """The same of defended classifiers: what labels alone tell beside what scores tell."""
+    columns: dict[str, Callable[[defended.Row], Sequence[str]]] = {
+        "model\ndefense": lambda row: (row.target.name, row.defended),
+        "by scores\nits AUC": lambda row: _found(row.scores),
+        "by labels alone\nits AUC": lambda row: _found(row.labels),
+        "accuracy\ncalibration error": _right,
+    }
+    rows = Table(*columns, box=box.SIMPLE, show_lines=True)
+    for row in found.rows:
+        rows.add_row(*(escape("\n".join(cell(row))) for cell in columns.values()))
+    return rows
+
+
+def _found(attack: AttackResult | None) -> list[str]:
+    return [attack.name, digits(attack.simultaneous)] if attack else [ABSENT]
+
+
+def _right(row: defended.Row) -> list[str]:
+    known = row.target.classifier
+    return [share(known.accuracy), digits(known.calibration_error)] if known else [ABSENT]
 
 
 def _at(fpr: float | None) -> str:

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from nonmember.data.arrays import PICKLED, numbers, read_arrays, read_table
 from nonmember.data.examples import Examples, of
-from nonmember.data.images import digits
+from nonmember.data.images import digits, noisy_digits
 from nonmember.data.rows import lines_of, parse
 from nonmember.data.tables import breast_cancer, wine
 from nonmember.errors import DataError, unknown
@@ -21,6 +21,7 @@ Class: TypeAlias = int | str
 
 POOLS: dict[str, Callable[[], tuple[np.ndarray, np.ndarray]]] = {
     "digits": digits,
+    "noisy-digits": noisy_digits,
     "breast-cancer": breast_cancer,
     "wine": wine,
 }

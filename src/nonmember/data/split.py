@@ -49,6 +49,7 @@ class Drawn(NamedTuple):
     members: IntArray
     non_members: IntArray
     control: IntArray
+    public: IntArray = np.array([], dtype=np.int64)
 
 
 def tied_together(groups: Iterable[str | None], texts: np.ndarray) -> Groups:
@@ -85,9 +86,10 @@ def draw(
     members: int,
     non_members: int | None = None,
     control: int = 0,
+    public: int = 0,
     seed: int = 0,
 ) -> Drawn:
-    """Deal a pool at random to three sides, whole groups at a time.
+    """Deal a pool at random to three or four sides, whole groups at a time.
 
     The shuffled groups are dealt like cards, each to the side that lacks the largest share
     of its records and has room for it. Lone records fill each side exactly; with larger
@@ -99,19 +101,21 @@ def draw(
         members: how many records to train the target on.
         non_members: how many candidates to keep from it; None: as many as members.
         control: how many other records to train a clean control model on.
+        public: how many more records whoever defends the target may use.
         seed: of the shuffle; the same seed gives the same draw.
 
     Raises:
         DataError: the pool is too small, or its groups too large, with the counts.
     """
-    asked = (members, members if non_members is None else non_members, control)
+    sides = (members, members if non_members is None else non_members, control)
+    asked: Sequence[int] = (*sides, public) if public else sides
     _check_sizes(asked, len(groups))
     rng = generator(seed, "split")
     units = _units(groups)
     # Equal sides are exchangeable only if no side always comes first where shares are equal.
     precedence = rng.permutation(len(asked)).tolist()
     dealt = _deal([units[place] for place in rng.permutation(len(units))], asked, precedence)
-    for name, side, size in zip(Drawn._fields, dealt, asked, strict=True):
+    for name, side, size in zip(Drawn._fields, dealt, asked, strict=False):
         if len(side) < LEAST_FILLED * size:
             largest = max(len(unit) for unit in units)
             raise DataError(
@@ -148,13 +152,13 @@ def _refuse_straddling(groups: Sequence[str | None]) -> None:
         )
 
 
-def _check_sizes(asked: tuple[int, int, int], pool: int) -> None:
-    for name, size, least in zip(Drawn._fields, asked, (1, 1, 0), strict=True):
+def _check_sizes(asked: Sequence[int], pool: int) -> None:
+    for name, size, least in zip(Drawn._fields, asked, (1, 1, 0, 0), strict=False):
         if size < least:
             raise DataError(f"split: {name}={size}; ask for at least {least}")
     if sum(asked) > pool:
         counts = ", ".join(
-            f"{size} {name}" for name, size in zip(Drawn._fields, asked, strict=True)
+            f"{size} {name}" for name, size in zip(Drawn._fields, asked, strict=False)
         )
         raise DataError(
             f"split: the pool has {pool} records, and {counts} are {sum(asked)}; ask for "

@@ -4,15 +4,18 @@ Each figure is of logits (n c), finite, and true classes (n,); ``group`` says wh
 are, and those of one group count as one draw.
 """
 
+from typing import Literal
+
 import numpy as np
 from jaxtyping import Bool, Float, Int
-from scipy.special import expit, logsumexp
+from scipy.special import expit, log_softmax, logsumexp
+from scipy.stats import rankdata
 
 from nonmember.errors import DataError, UnresolvableError
 from nonmember.evaluation.intervals import Interval, clopper_pearson, independent, mean_interval
-from nonmember.evaluation.roc import auc, bootstrap
+from nonmember.evaluation.roc import auc, bootstrap, tied
 from nonmember.seeds import generator
-from nonmember.types import Groups, Labels, Logits, Scores
+from nonmember.types import Count, Groups, Labels, Logits, Scores
 
 BINS = 15
 
@@ -39,28 +42,49 @@ def loss(logits: Logits, labels: Labels, group: Groups, *, level: float = 0.95) 
     return mean_interval(logsumexp(exact, axis=1) - own, group, level=level)
 
 
+def brier(logits: Logits, labels: Labels, group: Groups, *, level: float = 0.95) -> Interval:
+    """Mean squared distance of the probabilities from the truth, 0 to 2 (Brier 1950).
+
+    The squares are summed over classes, 1 being the true one's probability; smaller is better.
+    Unlike the calibration error it sees where right answers are no surer than wrong ones.
+
+    Raises:
+        DataError: as for ``accuracy``.
+    """
+    _refuse(logits, labels)
+    away = np.exp(log_softmax(logits.astype(float), axis=1))
+    away[np.arange(len(labels)), labels] -= 1
+    found = mean_interval(np.square(away).sum(axis=1), group, level=level)
+    return Interval(max(0.0, found.low), found.value, min(2.0, found.high), level)
+
+
 def calibration_error(
     logits: Logits,
     labels: Labels,
     group: Groups,
     *,
+    bins: Count = BINS,
+    equal: Literal["width", "mass"] = "width",
     level: float = 0.95,
     times: int = 1000,
     seed: int = 0,
 ) -> Interval:
     """Expected calibration error, 0 to 1 (Guo et al. 2017, arXiv:1706.04599).
 
-    Records fall into 15 bins of equal width by the probability of their likeliest class; it
-    is the mean over records of how far their bin's share of right answers lies from its mean
-    probability. Of few records it is too large on average, as chance alone parts the two. So
-    the lower end reaches as far as all bins together stray in bootstrap samples, the upper one
-    as far as their sum does; both at least as far as the accuracy's exact interval, as nothing
-    strays where nothing was wrong.
+    Records fall into bins by the probability of their likeliest class; it is the mean over
+    records of how far their bin's share of right answers lies from its mean probability. Of few
+    records it is too large on average, as chance alone parts the two. So the lower end reaches
+    as far as all bins together stray in bootstrap samples, the upper one as far as their sum
+    does; both at least as far as the accuracy's exact interval, as nothing strays where nothing
+    was wrong.
 
     Args:
         logits: of every class.
         labels: true classes.
         group: whose records they are.
+        bins: how many there are.
+        equal: their width, or their ``mass``, the records in each as far as equal probabilities,
+            which share one, allow (Nguyen and O'Connor 2015).
         level: of the interval.
         times: bootstrap samples.
         seed: of these.
@@ -70,13 +94,15 @@ def calibration_error(
     """
     exact = accuracy(logits, labels, group, level=level)
     sure = expit(confidence(logits))
-    place = np.minimum((sure * BINS).astype(int), BINS - 1)
+    # Not ranked by the probability: where this is 1 the log odds still tell records apart.
+    share = sure if equal == "width" else (rankdata(-tied(confidence(logits))) - 0.5) / len(sure)
+    place = np.minimum((share * bins).astype(int), bins - 1)
     _, unit = np.unique(group, return_inverse=True)
     units = int(unit.max()) + 1
     cells = np.bincount(
-        unit * BINS + place, weights=sure - _right(logits, labels), minlength=units * BINS
+        unit * bins + place, weights=sure - _right(logits, labels), minlength=units * bins
     )
-    apart, again = _resampled(cells.reshape(units, BINS), np.bincount(unit), times, seed)
+    apart, again = _resampled(cells.reshape(units, bins), np.bincount(unit), times, seed)
     value, tail = float(np.abs(apart).sum()), (1 - level) / 2
     below = np.quantile(np.abs(again - apart).sum(axis=1), 1 - tail)
     above = np.quantile(np.abs(again).sum(axis=1), 1 - tail) - value

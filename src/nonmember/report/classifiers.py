@@ -70,8 +70,15 @@ def gap(target: TargetResult) -> Interval | None:
     known = target.classifier
     if known is None:
         return None
-    inside, outside = known.accuracy_on_members, known.accuracy
-    value = inside.value - outside.value
-    below = hypot(inside.value - inside.low, outside.high - outside.value)
-    above = hypot(inside.high - inside.value, outside.value - outside.low)
-    return Interval(value - below, value, value + above, outside.level)
+    return difference(known.accuracy_on_members, known.accuracy)
+
+
+def difference(one: Interval, other: Interval) -> Interval:
+    """By how much ``one`` is larger, as for independent estimates (Newcombe 1998, method 10).
+
+    Estimates from the same records agree by more than that, so the interval is rather too wide.
+    """
+    value = one.value - other.value
+    below = hypot(one.value - one.low, other.high - other.value)
+    above = hypot(one.high - one.value, other.value - other.low)
+    return Interval(value - below, value, value + above, other.level)

@@ -76,7 +76,7 @@ def render(results: Results, texts: Mapping[str, str] | None = None) -> str:
     beside = study(results)
     placed = shown(beside.lines) if beside else []
     return (
-        _environment()
+        environment()
         .get_template("page.jinja")
         .render(
             results=results,
@@ -128,7 +128,7 @@ def chapter(target: TargetResult) -> Chapter:
     return Chapter(target, attacks, strongest, tuple(fprs), by_role, gap, drawn)
 
 
-def _environment() -> Environment:
+def environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("nonmember", "report/templates"),
         autoescape=True,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from nonmember.audit.records import AttackResult, Results, RoleResult, TargetResult
 from nonmember.evaluation.intervals import Interval
 from nonmember.evaluation.roc import TprAtFpr
-from nonmember.report import roles, words
+from nonmember.report import conclusions, defended, roles, words
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,11 @@ class Line:
 
 @dataclass(frozen=True)
 class Study:
-    """The targets of a run side by side, and which columns have anything in them."""
+    """The targets of a run side by side, and which columns have anything in them.
+
+    ``guarded`` is what takes their place where classifiers are defended, ``follows`` what is
+    concluded from it.
+    """
 
     lines: tuple[Line, ...]
     fpr: float | None
@@ -34,6 +38,8 @@ class Study:
     changes: bool
     correct: bool
     downstream: bool
+    guarded: defended.Table | None = None
+    follows: tuple[str, ...] = ()
 
 
 def tpr_at(attack: AttackResult | RoleResult, fpr: float | None) -> TprAtFpr | None:
@@ -59,8 +65,12 @@ def line(target: TargetResult, fpr: float | None) -> Line:
 
 
 def study(results: Results) -> Study | None:
-    """The targets side by side; None if there is nothing to compare."""
-    if len(results.targets) < 2:
+    """The targets side by side; None if there is nothing to compare.
+
+    A defended classifier is compared with itself: what scores tell, and what labels alone tell.
+    """
+    guarded = defended.table(results)
+    if len(results.targets) < 2 and guarded is None:
         return None
     fpr = _first_fpr(results.targets)
     lines = tuple(line(target, fpr) for target in results.targets)
@@ -73,6 +83,8 @@ def study(results: Results) -> Study | None:
         changes=any(utility.loss_change for utility in utilities),
         correct=any(target.classifier for target in results.targets),
         downstream=any(target.downstream for target in results.targets),
+        guarded=guarded,
+        follows=tuple(conclusions.sentences(guarded, results)) if guarded else (),
     )
 
 

@@ -2,32 +2,19 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from math import exp
 from typing import NamedTuple
 
 import numpy as np
 
-from nonmember.audit.records import Utility
-from nonmember.report import words
+from nonmember.report import defended, placing
+from nonmember.report.placing import BARE, CHILD, DEFENDED, UNDEFENDED, Placing
 from nonmember.report.study import Line
 from nonmember.report.theme import INK, MEMBER, NON_MEMBER, Spec, specification
 
 WIDTH, HEIGHT = 420, 300  # pixels
 LETTER, LINE_HEIGHT, GAP = 6.5, 14, 9  # pixels; the reader's font is not known
-LONGEST_NAME = 26  # characters
 LEAST_SPAN = 0.05  # of the perplexity: what is nearer together is drawn near together
 MARGIN = 0.15  # of the span, on either side
-DEFENDED, UNDEFENDED = "defended", "trained without a defense"
-CHILD = "fine-tuned"
-ACROSS = {
-    UNDEFENDED: ("Perplexity on held-out texts (left is better)", ""),
-    CHILD: ("Accuracy on held-out downstream examples (right is better)", ".0%"),
-}
-UP = {
-    UNDEFENDED: "AUC of the strongest attack (0.5 is chance)",
-    CHILD: "Mean AUC, every reference in turn (0.5 is chance)",
-}
-"""What the axes say, where models are fine-tuned for another task and where not."""
 SHIFTS = sorted(range(-6, 7), key=abs)  # lines up or down, the nearest first
 
 
@@ -52,114 +39,72 @@ class Box(NamedTuple):
 
 
 def shown(lines: Sequence[Line]) -> list[Line]:
-    """The targets that have a place in the picture: an attack ran, and the utility is known."""
+    """The targets that have a place in the picture: an attack ran, and the utility is known.
+
+    Classifiers have none where nothing defends any of them.
+    """
+    compared = any(line.target.defenses for line in lines)
     return [
         line
         for line in lines
         if line.strongest
-        if line.target.utility or (line.target.downstream and line.target.in_turn)
+        if line.target.utility
+        or (line.target.downstream and line.target.in_turn)
+        or (compared and line.target.classifier and defended.row(line.target).scores)
     ]
 
 
 def tradeoff(lines: Sequence[Line]) -> Spec:
-    """AUC of the strongest attack over held-out perplexity, one labelled point per target.
+    """What attacks find of each target over what it is worth, one labelled point per target.
 
-    Vertical bars are the attacks' simultaneous intervals. Horizontal bars are the paired
-    difference from the target trained without a defense: they say how sure the distance to
-    it is, which is much surer than where either lies. Of models that are fine-tuned for another
-    task, the mean AUC over references over the accuracy in that task, with their intervals.
+    Of language models the AUC of the strongest attack over held-out perplexity. Vertical bars are
+    the attacks' simultaneous intervals. Horizontal bars are the paired difference from the target
+    trained without a defense: they say how sure the distance to it is, which is much surer than
+    where either lies. Of models that are fine-tuned for another task, the mean AUC over
+    references over the accuracy in that task; of defended classifiers the AUC of the strongest
+    attack on scores over held-out cross-entropy, and hollow, of that on labels alone; all with
+    their intervals.
 
     Args:
         lines: one or more, such as ``shown`` keeps.
     """
-    rows = [_row(line) for line in lines]
-    what = (
-        "Mean AUC of references in turn against held-out downstream accuracy"
-        if rows[0]["kind"] == CHILD
-        else "Strongest attack's AUC against held-out perplexity"
-    )
+    of = placing.of(lines)
+    rows = [of.place(line) for line in lines]
     return specification(
-        f"{what} of {len(rows)} models: {'; '.join(_sentence(line) for line in lines)}.",
+        f"{of.what} of {len(rows)} models: {'; '.join(map(of.told, lines))}.",
         width=WIDTH,
         height=HEIGHT,
         data={"values": rows},
-        layer=_layers(rows, _across(rows), _lowest(rows)),
+        layer=_layers(rows, of, _lowest(rows)),
     )
 
 
-def _row(line: Line) -> Spec:
-    if line.target.downstream and line.target.in_turn:
-        worth, auc = line.target.downstream.accuracy, line.target.in_turn.auc
-        ends = {"perplexity": worth.value, "cheapest": worth.low, "dearest": worth.high}
-        drawn = {"auc": auc.value, "low": auc.low, "high": auc.high}
-        return {"name": _cut(line.target.name), "kind": CHILD, **ends, **drawn}
-    assert line.strongest and line.target.utility and line.perplexity
-    auc, (cheapest, dearest) = line.strongest.simultaneous, _paired(line.target.utility)
-    return {
-        "name": _cut(line.target.name),
-        "kind": DEFENDED if line.target.defenses else UNDEFENDED,
-        "perplexity": line.perplexity.value,
-        "cheapest": cheapest,
-        "dearest": dearest,
-        "auc": auc.value,
-        "low": auc.low,
-        "high": auc.high,
-    }
-
-
-def _paired(utility: Utility) -> tuple[float, float]:
-    """The ends of the perplexity, as far as the paired change from ``against`` is unsure."""
-    change, loss = utility.loss_change, min(utility.loss.value, words.LARGEST_LOSS)
-    if change is None:
-        return exp(loss), exp(loss)
-    return exp(loss + change.low - change.value), exp(loss + change.high - change.value)
-
-
-def _cut(name: str) -> str:
-    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
-
-
-def _sentence(line: Line) -> str:
-    if line.target.downstream and line.target.in_turn:
-        worth, found = line.target.downstream.accuracy, line.target.in_turn.auc
-        return (
-            f"{line.target.name} ({line.defended}) AUC {words.auc(found)}, accuracy "
-            f"{words.rate(worth)}"
-        )
-    assert line.strongest and line.perplexity
-    return (
-        f"{line.target.name} ({line.defended}) AUC {words.auc(line.strongest.simultaneous)} by "
-        f"{line.strongest.name}, perplexity {words.sized(line.perplexity)}"
-    )
-
-
-def _across(rows: Sequence[Spec]) -> tuple[float, float]:
-    """The ends of the axis of perplexity: all bars, some room, and no magnified trifle."""
+def _across(rows: Sequence[Spec], most: float) -> tuple[float, float]:
+    """The ends of the axis of worth: all bars, some room, and no magnified trifle."""
     low, high = min(row["cheapest"] for row in rows), max(row["dearest"] for row in rows)
     span = max(high - low, LEAST_SPAN * high)
     middle = (low + high) / 2
     reach = span * (0.5 + MARGIN)
-    most = 1.0 if rows[0]["kind"] == CHILD else np.inf
     return max(0.0, middle - reach), float(min(most, middle + reach))
 
 
 def _lowest(rows: Sequence[Spec]) -> float:
     """The lower end of the axis of AUC: a tenth, with 0.5 and all bars above it."""
-    return float(np.floor(10 * min(0.4, *(row["low"] for row in rows))) / 10)
+    ends = (row[end] for row in rows for end in ("low", "labels low") if end in row)
+    return float(np.floor(10 * min(0.4, *ends)) / 10)
 
 
-def _layers(rows: Sequence[Spec], across: tuple[float, float], lowest: float) -> list[Spec]:
-    what = CHILD if rows[0]["kind"] == CHILD else UNDEFENDED
-    title, digits = ACROSS[what]
+def _layers(rows: Sequence[Spec], of: Placing, lowest: float) -> list[Spec]:
+    across = _across(rows, of.most)
     x = {
         "type": "quantitative",
-        "title": title,
+        "title": of.across,
         "scale": {"domain": list(across), "nice": False, "zero": False},
-        "axis": {"tickCount": 5, "grid": False, "format": digits},
+        "axis": {"tickCount": 5, "grid": False, "format": of.digits},
     }
     y = {
         "type": "quantitative",
-        "title": UP[what],
+        "title": of.up,
         "scale": {"domain": [lowest, 1], "nice": False},
         "axis": {"format": ".1f", "values": np.arange(lowest, 1.05, 0.1).round(1).tolist()},
     }
@@ -175,7 +120,23 @@ def _layers(rows: Sequence[Spec], across: tuple[float, float], lowest: float) ->
             "mark": {"type": "point", "size": 90, "opacity": 1, "filled": True},
             "encoding": at | _kinds(rows),
         },
+        *_of_labels(rows, x, y),
         *_names(rows, across, lowest),
+    ]
+
+
+def _of_labels(rows: Sequence[Spec], x: Spec, y: Spec) -> list[Spec]:
+    """A hollow mark where labels alone tell, above or below what scores do."""
+    if not any("labels" in row for row in rows):
+        return []
+    mark = {"type": "point", "size": 90, "opacity": 1, "filled": False, "shape": "diamond"}
+    place = {"x": {"field": "perplexity", **x}, "y": {"field": "labels", **y}}
+    return [
+        {
+            "data": {"values": [row for row in rows if "labels" in row]},
+            "mark": mark | {"strokeWidth": 2},
+            "encoding": place | {"color": {"field": "kind", "type": "nominal"}},
+        }
     ]
 
 
@@ -189,7 +150,8 @@ def _bar(ends: Spec) -> Spec:
 def _kinds(rows: Sequence[Spec]) -> Spec:
     """Colour and shape of a point; both say whether the target was defended."""
     circle = (MEMBER, "circle")
-    looks = {UNDEFENDED: (NON_MEMBER, "square"), DEFENDED: circle, CHILD: circle}
+    square = (NON_MEMBER, "square")
+    looks = {UNDEFENDED: square, BARE: square, DEFENDED: circle, CHILD: circle}
     there = [kind for kind in looks if any(row["kind"] == kind for row in rows)]
     colours, shapes = zip(*(looks[kind] for kind in there), strict=True)
     kind = {"field": "kind", "type": "nominal"}
@@ -227,6 +189,7 @@ def _places(rows: Sequence[Spec], frame: "_Frame") -> list[Spec]:
     chance = frame.down(0.5)
     taken = [Box(0, chance - 1, WIDTH, chance + 1)]
     taken += [bar for row in rows for bar in (frame.upright(row), frame.level(row))]
+    taken += [frame.hollow(row) for row in rows if "labels" in row]
     places = []
     for row in rows:
         x, y = frame.right(row["perplexity"]), frame.down(row["auc"])
@@ -259,6 +222,11 @@ class _Frame:
         """What the point and its interval of AUC cover."""
         x = self.right(row["perplexity"])
         return Box(x - GAP, self.down(row["high"]), x + GAP, self.down(row["low"]))
+
+    def hollow(self, row: Spec) -> Box:
+        """What the mark of labels alone covers."""
+        x, y = self.right(row["perplexity"]), self.down(row["labels"])
+        return Box(x - GAP, y - GAP, x + GAP, y + GAP)
 
     def level(self, row: Spec) -> Box:
         """What the paired interval of perplexity covers."""

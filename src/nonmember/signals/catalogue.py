@@ -34,10 +34,13 @@ INPUTS = (
     "classifier",
     "examples",
     "students",
+    "diffused",
+    "diffusion",
 )
 """What an audit can hand to an extractor: whom to ask, about what (as the model meets it, and
 whole), known records, and the rewrites that were made before. Of a classifier: itself, labelled
-inputs, and the students that were distilled from it, epoch by epoch."""
+inputs, the students that were distilled from it, epoch by epoch, what regenerates inputs for
+the attacker, and the defender's diffusion model."""
 
 FACTS = (
     "texts",

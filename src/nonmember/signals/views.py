@@ -44,6 +44,7 @@ def view_logits(
     views: Annotated[int, Ge(2)] = 9,
     kind: Kind = "auto",
     strength: Positive | None = None,
+    bounds: tuple[float, float] | None = None,
     seed: int = 0,
     watch: Watch | None = None,
 ) -> dict[str, np.ndarray]:
@@ -66,6 +67,7 @@ def view_logits(
         strength: of a shift its length in pixels, by default the least with v - 1 directions;
             of noise in standard deviations, of its column among the examples, or of all
             pixels, by default 0.1; of flipped bits their share, by default 0.05.
+        bounds: least and greatest number of an input, at which what noise adds is cut off.
         seed: of the noise, and of which bits.
         watch: told the inputs done after each call.
 
@@ -79,8 +81,8 @@ def view_logits(
             "view_logits: texts have no altered copies here; leave out the attacks on copies"
         )
     alter = _alter(inputs, kind, views, strength, seed)
-    copies = (inputs if view == 0 else alter(inputs, view) for view in range(views))
-    found = np.stack([logits(classifier, copy, watch) for copy in copies], axis=1)
+    altered = (_within(alter(inputs, view), bounds) for view in range(1, views))
+    found = np.stack([logits(classifier, one, watch) for one in (inputs, *altered)], axis=1)
     likeliest = found.argmax(axis=2)
     hits = likeliest == examples.labels[:, None]
     votes = np.eye(found.shape[2])[likeliest].mean(axis=1)
@@ -89,6 +91,10 @@ def view_logits(
         "aug_hits": hits.astype(np.float32),
         "aug_votes": votes.astype(np.float32),
     }
+
+
+def _within(copies: Batch, bounds: tuple[float, float] | None) -> Batch:
+    return copies if bounds is None else np.clip(copies, *bounds).astype(copies.dtype)
 
 
 def _alter(inputs: Batch, kind: Kind, views: int, strength: float | None, seed: int) -> Alter:

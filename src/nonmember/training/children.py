@@ -23,6 +23,7 @@ from nonmember.models.source import digest
 from nonmember.models.transfer import Transfer, child_of
 from nonmember.signals.store import Store
 from nonmember.training import children_fitting, children_privacy, kept
+from nonmember.training.addresses import described
 from nonmember.training.children_fitting import Fitted
 from nonmember.training.children_planning import Tuning, address_of, classes_of, draws, models
 from nonmember.training.children_privacy import Budget
@@ -167,7 +168,7 @@ def _keep(
     recorded = {
         "stage": "fine-tuning",
         "transfer": asdict(tuning.transfer),
-        "recipe": asdict(tuning.recipe),
+        "recipe": described(tuning.recipe),
         "privacy": budget and children_privacy.spent(int(rows.sum()), tuning.recipe, budget),
         **({} if budget else {"seed": child.seed}),  # the noise follows from it
         "parent": child.parent,

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,6 +15,7 @@ from nonmember.models.source import digest
 from nonmember.models.transfer import Transfer, child_of, prepared
 from nonmember.seeds import derive, generator
 from nonmember.training import children_dpsgd, children_privacy, fleet
+from nonmember.training.addresses import described
 from nonmember.training.children_privacy import Budget
 from nonmember.training.classifier_recipe import ClassifierRecipe
 from nonmember.training.reference import Model
@@ -81,6 +83,7 @@ def models(
             and it refuses the examples, mixes them, or has layers that Opacus does not know.
     """
     _check(examples, member, parents)
+    _refuse_defended(tuning)
     made = child_of(architecture, classes_of(examples))
     _try_out(made, examples, member, tuning)
     found = []
@@ -103,10 +106,15 @@ def address_of(
     """A child's, of all that decides its weights."""
     return digest(
         f"child {VERSION} {made.digest} of {parent}",
-        f"{seed} {torch.__version__} {asdict(tuning)}",
+        f"{seed} {torch.__version__} {_described(tuning)}",
         examples.digests[rows].tobytes(),
         examples.labels[rows].astype(np.int64).tobytes(),
     )
+
+
+def _described(tuning: Tuning) -> dict[str, Any]:
+    """All its settings; those of the recipe that came later only where they change anything."""
+    return {**asdict(tuning), "recipe": described(tuning.recipe)}
 
 
 def classes_of(examples: Examples) -> int:
@@ -136,6 +144,16 @@ def _try_out(made: Architecture, examples: Examples, member: RefMember, tuning: 
     few = slice(children_dpsgd.TRIED)
     inputs, labels = np.array(examples.inputs[few]), examples.labels[few].astype(np.int64)
     children_dpsgd.try_out(network, torch.from_numpy(inputs), torch.from_numpy(labels))
+
+
+def _refuse_defended(tuning: Tuning) -> None:
+    """Refuse a defense that children would be trained without."""
+    recipe = tuning.recipe
+    if recipe.hold_back or recipe.objective is not None:
+        raise SpecError(
+            "children: are fine-tuned on the cross-entropy alone; give a recipe without hold_back "
+            "and without another objective"
+        )
 
 
 def _check(examples: Examples, member: RefMember, parents: Sequence[str]) -> None:

@@ -5,10 +5,11 @@ never on who is trained beside it: no layer adds up over models, the optimiser w
 number by itself, and batches are filled up by the model's own count of rows.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,13 +22,18 @@ from nonmember.training import fleet
 from nonmember.training.classifier_recipe import ClassifierRecipe
 from nonmember.training.fitting import Job, train, wide_of
 from nonmember.training.fleet import Make, State
+from nonmember.training.objectives import stackable
 from nonmember.training.stacked import why_not
 from nonmember.types import Labels, RefLogits, RefMember
 
 SCORED = 1024  # records of a forward pass that only asks
 STATE_BYTES = 2**25  # of weights, gradients and moments in one stack: what a CPU's cache holds
 MOST = 64  # models of a stack
+ROUNDING = 1e-3  # most that a soft target's shares may sum to more or less than 1
 TRIED = 8  # records that show whether networks can be stacked
+
+SoftTargets = Float[np.ndarray, "_ _ c"]
+"""For each of m models a distribution over the classes for each of n records, (m n c)."""
 
 
 @dataclass(frozen=True)
@@ -39,12 +45,14 @@ class Ensemble:
         losses: mean training loss of each epoch in nats, (m e).
         stacked: whether models were trained together.
         why: why not; "" if they were.
+        about: what else is to be told of each model; () if there is nothing.
     """
 
     states: tuple[dict[str, torch.Tensor], ...]
     losses: Float[np.ndarray, "m e"]
     stacked: bool
     why: str
+    about: tuple[Mapping[str, Any], ...] = ()
 
 
 def fit_ensemble(  # noqa: PLR0913 - a run's settings, and where its state goes
@@ -59,6 +67,7 @@ def fit_ensemble(  # noqa: PLR0913 - a run's settings, and where its state goes
     starts: Sequence[State] | None = None,
     scratch: Path | None = None,
     watch: Callable[[int], None] | None = None,
+    soft: SoftTargets | None = None,
 ) -> Ensemble:
     """Train one network per row of ``member``, together where the architecture allows it.
 
@@ -74,29 +83,40 @@ def fit_ensemble(  # noqa: PLR0913 - a run's settings, and where its state goes
         scratch: where the checkpoints of this run go; a run that finds its own there goes on from
             them, and ends with the numbers it would have had without the interruption.
         watch: told the updates done, each model's counted, after each.
+        soft: for each model, distributions over the classes to learn instead of the labels;
+            those of its training rows are looked at.
 
     Raises:
-        DataError: the arrays do not fit each other, or a model has no rows.
+        DataError: the arrays do not fit each other, a model has no rows, or soft targets are no
+            distributions.
         ModelError: the network does not fit them, or the loss is no number any more.
-        SpecError: seeds or starts are not one for each model, or images are to be moved and
-            there are none.
+        SpecError: seeds or starts are not one for each model, images are to be moved and there
+            are none, nothing is left to train on, or the objective is not one of those that are
+            trained for here.
     """
     _check(inputs, labels, member, recipe)
     _check_models(len(member), seeds, starts)
+    _check_aims(member, recipe, soft)
     data, classes = _tensor(inputs, device), torch.from_numpy(labels.astype(np.int64)).to(device)
-    job = Job(make, data, classes, member, recipe, tuple(seeds), starts, watch, run="")
+    aims = None if soft is None else _tensor(soft, device)
+    job = Job(make, data, classes, member, recipe, tuple(seeds), starts, watch, "", aims)
     pair = [fleet.fresh(make, seed).to(device) for seed in (0, 1)]
     why = _why_not(pair, job)
     _check_rests(member, recipe, pair[0])
     if scratch is not None:
         job = replace(job, run=_name(job, pair[0]))
     states: dict[int, dict[str, torch.Tensor]] = {}
+    about: dict[int, Mapping[str, Any]] = {}
     losses = np.zeros((len(member), recipe.epochs))
     for group in _groups(job, pair[0], stacked=not why):
         path = None if scratch is None else scratch / f"{group[0]}.safetensors"
-        trained, losses[group] = train(job, group, path, stacked=not why)
-        states |= zip(group, trained, strict=True)
-    return Ensemble(tuple(states[i] for i in range(len(member))), losses, not why, why)
+        found = train(job, group, path, stacked=not why)
+        losses[group] = found.losses
+        states |= zip(group, found.states, strict=True)
+        about |= zip(group, found.about, strict=True)
+    order = range(len(member))
+    kept, told = tuple(states[i] for i in order), tuple(about[i] for i in order)
+    return Ensemble(kept, losses, not why, why, told)
 
 
 def ensemble_logits(
@@ -151,10 +171,36 @@ def _check_models(m: int, seeds: Sequence[int], starts: Sequence[State] | None) 
         raise SpecError(f"training: {len(starts)} states to start {m} models from; give one each")
 
 
+def _check_aims(member: RefMember, recipe: ClassifierRecipe, soft: SoftTargets | None) -> None:
+    kind = type(recipe.objective).__name__
+    if not stackable(recipe) or (soft is not None and recipe.objective is not None):
+        raise SpecError(
+            f"training: the objective {kind} is not one of a single fit, or not one with soft "
+            "targets; train for it with training.defended, or give a recipe without"
+        )
+    few = np.flatnonzero([recipe.trained(rows) < 1 for rows in member.sum(axis=1).tolist()])
+    if len(few):
+        raise SpecError(
+            f"recipe: hold_back = {recipe.hold_back} leaves reference model {few[0]} nothing to "
+            "be trained on; give less, or more records"
+        )
+    if soft is None:
+        return
+    if soft.shape[:2] != member.shape:
+        raise DataError(
+            f"training: soft targets of the shape {soft.shape}, and membership of {member.shape}; "
+            "give each model a distribution for each record"
+        )
+    own = soft[member]
+    if not ((own >= 0).all() and np.allclose(own.sum(axis=-1), 1, atol=ROUNDING)):
+        raise DataError("training: a soft target is no distribution; give shares that sum to 1")
+
+
 def _check_rests(member: RefMember, recipe: ClassifierRecipe, network: nn.Module) -> None:
     kinds = (one for one in network.modules() if isinstance(one, nn.modules.batchnorm._BatchNorm))
     norms = [one for one in kinds if one.training]
-    single = np.flatnonzero(member.sum(axis=1) % recipe.batch_size == 1)
+    counts = np.array([recipe.trained(rows) for rows in member.sum(axis=1).tolist()])
+    single = np.flatnonzero(counts % recipe.batch_size == 1)
     if norms and len(single):
         raise SpecError(
             f"recipe: batch_size = {recipe.batch_size} leaves reference model {single[0]} a last "
@@ -175,13 +221,19 @@ def _why_not(pair: Sequence[nn.Module], job: Job) -> str:
                 f"({reason}); give it those, or another architecture"
             ) from None
         settle(pair[0])
-        if found.dim() != 2 or found.shape[1] <= int(job.labels.max()):
-            raise ModelError(
-                f"training: the network answers {tuple(found.shape)} to {len(tried)} inputs, and "
-                f"the labels need {int(job.labels.max()) + 1} classes; give it one output per class"
-            )
+        least = int(job.labels.max()) + 1
+        _check_width(found, least if job.soft is None else job.soft.shape[-1], job.soft is None)
         half = max(1, min(TRIED, len(job.data) // 2))
         return why_not(pair, torch.cat([job.data[:half], job.data[-half:]]).float())
+
+
+def _check_width(found: torch.Tensor, classes: int, or_more: bool) -> None:
+    wide = found.shape[-1] >= classes if or_more else found.shape[-1] == classes
+    if found.dim() != 2 or not wide:
+        raise ModelError(
+            f"training: the network answers {tuple(found.shape)} to {len(found)} inputs, and the "
+            f"targets need {classes} classes; give it one output per class"
+        )
 
 
 def _groups(job: Job, network: nn.Module, *, stacked: bool) -> list[list[int]]:
@@ -193,9 +245,11 @@ def _groups(job: Job, network: nn.Module, *, stacked: bool) -> list[list[int]]:
     weights = sum(parameter.numel() for parameter in network.parameters())
     fit = STATE_BYTES // (16 * weights) if job.data.device.type == "cpu" else MOST
     most = max(1, min(MOST, fit)) if stacked else 1
-    alike: dict[tuple[int, ...], list[int]] = {}
+    alike: dict[tuple[tuple[int, ...], ...], list[int]] = {}
     for i, rows in enumerate(job.member.sum(axis=1).tolist()):
-        alike.setdefault(wide_of(rows, job.recipe, stacked=stacked), []).append(i)
+        trained = job.recipe.trained(rows)
+        parts = (wide_of(part, job.recipe, stacked=stacked) for part in (trained, rows - trained))
+        alike.setdefault(tuple(parts), []).append(i)
     return [
         group[start : start + most]
         for group in alike.values()
@@ -209,7 +263,8 @@ def _name(job: Job, network: nn.Module) -> str:
     for state in job.starts or ():
         for name in sorted(state):
             digest.update(state[name].detach().cpu().contiguous().numpy().tobytes())
-    for array in (job.data.cpu().numpy(), job.labels.cpu().numpy(), job.member):
+    tensors = [job.data, job.labels, *([] if job.soft is None else [job.soft])]
+    for array in (*(one.cpu().numpy() for one in tensors), job.member):
         digest.update(f"{array.dtype} {array.shape}".encode() + array.tobytes())
     return digest.hexdigest()
 

@@ -11,7 +11,7 @@ from scipy.special import ndtri
 from torch import Tensor
 from torch.nn import functional
 
-from nonmember.seeds import derive
+from nonmember.seeds import derive, generator
 from nonmember.training.classifier_recipe import ClassifierRecipe
 
 PADDED_TO = 16  # rows that a last batch is filled up to a multiple of: few shapes, fast ones
@@ -53,6 +53,15 @@ def feed(rows: np.ndarray, seed: int) -> Feed:
     return Feed(rows, order, np.random.PCG64(derive(seed, "changes")))
 
 
+def held_back(rows: np.ndarray, seed: int, recipe: ClassifierRecipe) -> np.ndarray:
+    """Which of a model's rows it is not trained but watched on, ascending; its seed draws them.
+
+    They count as its training records: they decide which of its epochs is the result.
+    """
+    drawn = generator(seed, "held back").permutation(rows)
+    return np.sort(drawn[recipe.trained(len(rows)) :])
+
+
 def widths(rows: int, size: int, padded_to: int) -> tuple[int, ...]:
     """Rows of each batch of an epoch, the last one filled up."""
     full, rest = divmod(rows, size)
@@ -61,12 +70,17 @@ def widths(rows: int, size: int, padded_to: int) -> tuple[int, ...]:
 
 
 def epoch(feeds: Sequence[Feed], wide: Sequence[int], size: int) -> Iterator[Batch]:
-    """The batches of an epoch, each row once; a batch is filled up with the model's first row."""
-    order = np.zeros((len(feeds), sum(wide)), dtype=np.int64)
+    """The batches of an epoch, each row once, in an order of its own."""
+    return batches([one.order.permutation(one.rows) for one in feeds], wide, size)
+
+
+def batches(rows: Sequence[np.ndarray], wide: Sequence[int], size: int) -> Iterator[Batch]:
+    """The rows of each model in batches; one is filled up with the model's lowest row."""
+    order = np.zeros((len(rows), sum(wide)), dtype=np.int64)
     weights = np.zeros(order.shape, dtype=np.float32)
-    for i, one in enumerate(feeds):
-        count = len(one.rows)
-        order[i, :count], order[i, count:] = one.order.permutation(one.rows), one.rows[0]
+    for i, own in enumerate(rows):
+        count = len(own)
+        order[i, :count], order[i, count:] = own, own.min()
         weights[i, :count] = 1 / size
         weights[i, count - (count - 1) % size - 1 : count] = 1 / ((count - 1) % size + 1)
     ends = np.cumsum(wide)
@@ -86,6 +100,23 @@ def changed(inputs: Tensor, feeds: Sequence[Feed], recipe: ClassifierRecipe) -> 
         noise = torch.from_numpy(np.take(_quantiles(recipe.noise), levels))
         inputs = inputs + noise.view(inputs.shape).to(inputs.device)
     return inputs
+
+
+def paired(feeds: Sequence[Feed], weights: Tensor, alpha: float) -> tuple[Tensor, Tensor]:
+    """For mixup: the other record of each one of a batch, and the weight of the first, (m b).
+
+    A model's weight is drawn from Beta(alpha, alpha), one for its batch, and each record of that
+    is the other one of one record, by the model's own stream. What only fills up is left alone.
+    """
+    apart = weights.view(len(feeds), -1)
+    other = np.arange(weights.numel()).reshape(apart.shape)
+    first = np.ones(apart.shape, dtype=np.float32)
+    counts = (apart > 0).sum(1).tolist()
+    for i, (one, count) in enumerate(zip(feeds, counts, strict=True)):
+        drawn = np.random.Generator(one.changes)
+        first[i, :count] = drawn.beta(alpha, alpha)
+        other[i, :count] = drawn.permutation(other[i, :count])
+    return torch.from_numpy(other.ravel()), torch.from_numpy(first.ravel())
 
 
 def _drawn(feeds: Sequence[Feed], count: int) -> np.ndarray:

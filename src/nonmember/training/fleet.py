@@ -6,7 +6,7 @@ number of it goes through the same instructions wherever it stands.
 
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +21,7 @@ from nonmember.errors import ModelError
 from nonmember.models.transfer import settle
 from nonmember.seeds import derive
 from nonmember.training.classifier_recipe import ClassifierRecipe
+from nonmember.training.criteria import Loss
 from nonmember.training.feeding import Feed
 from nonmember.training.stacked import Forward, stack
 
@@ -28,6 +29,8 @@ Make = Callable[[], nn.Module]
 """Makes a freshly initialised network of torch's generator, which is seeded before each call."""
 
 State = Mapping[str, Tensor]
+
+Criterion = Callable[[Tensor], Loss]
 
 ALIGNED = 16  # float32 in a cache line: no weight is left over for an optimiser's slow end
 
@@ -90,55 +93,58 @@ def begin(networks: Sequence[nn.Module], recipe: ClassifierRecipe, *, stacked: b
     return Fleet(networks[0], flat, weights, optimiser, networks[0])
 
 
-def step(fleet: Fleet, inputs: Tensor, labels: Tensor, weights: Tensor, smoothing: float) -> Tensor:
+def step(fleet: Fleet, inputs: Tensor, weights: Tensor, criterion: Criterion) -> Tensor:
     """One update of every model, by the sum of their mean losses; the loss of each record.
 
     Args:
         fleet: the models.
         inputs: (m b) ....
-        labels: true classes, (m b).
         weights: of each record in the mean loss of its model's batch, (m b).
-        smoothing: share of a label that is spread over all classes.
+        criterion: what each record costs, (m b), and the gradient of that at its logits.
     """
     logits = fleet.forward(inputs)
-    losses, gradient = _cross_entropy(logits.detach(), labels, smoothing)
+    losses, gradient = criterion(logits.detach())
     _grad(fleet.flat).zero_()
     torch.autograd.backward(logits, gradient * weights.unsqueeze(1))
     fleet.optimiser.step()
     return losses
 
 
-def _cross_entropy(logits: Tensor, labels: Tensor, smoothing: float) -> tuple[Tensor, Tensor]:
-    """The loss of each record, nats, and its gradient at the logits (b c).
-
-    Written out with the classes first, which for few classes is seven times as fast as row by row;
-    and in operations whose result does not hang on where in the batch a record stands.
-    """
-    rows, true = logits.t().contiguous(), labels.unsqueeze(0)
-    top = rows.amax(0)
-    gradient = (rows - top).exp_()
-    total = gradient.t().contiguous().sum(1)
-    normaliser = top + total.log()
-    losses = normaliser - (1 - smoothing) * rows.gather(0, true)[0]
-    gradient.div_(total).scatter_add_(0, true, rows.new_full(true.shape, smoothing - 1))
-    if smoothing:
-        losses -= smoothing * logits.mean(1)
-        gradient -= smoothing / len(rows)
-    return losses, gradient.t()
+@torch.no_grad()
+def answers(fleet: Fleet, inputs: Tensor) -> Tensor:
+    """The logits of every model on its inputs (m b) ..., as they answer after training."""
+    if fleet.alone is None:
+        return fleet.forward(inputs)
+    logits: Tensor = fleet.alone.eval()(inputs)
+    settle(fleet.alone)
+    return logits
 
 
-def states(fleet: Fleet) -> tuple[dict[str, Tensor], ...]:
-    """The state dict of each model, on the CPU."""
+def states(fleet: Fleet, chosen: Iterable[int] | None = None) -> tuple[dict[str, Tensor], ...]:
+    """The state dict of each model, or of those chosen, on the CPU."""
     if fleet.alone is not None:
-        return ({name: _kept(t) for name, t in fleet.alone.state_dict().items()},)
+        whole, numbers = fleet.alone.state_dict(), [0] if chosen is None else chosen
+        return tuple({name: _kept(t) for name, t in whole.items()} for _ in numbers)
     found = {name: weight.detach().cpu() for name, weight in fleet.weights.items()}
     count = len(next(iter(found.values())))
-    return tuple({name: _kept(w[i]) for name, w in found.items()} for i in range(count))
+    numbers = range(count) if chosen is None else chosen
+    return tuple({name: _kept(w[i]) for name, w in found.items()} for i in numbers)
 
 
-def checkpoint(fleet: Fleet, feeds: Sequence[Feed], about: Mapping[str, Any], path: Path) -> None:
-    """Leave all that these models need to go on from here, and what is told ``about`` them."""
+def checkpoint(
+    fleet: Fleet,
+    feeds: Sequence[Feed],
+    about: Mapping[str, Any],
+    path: Path,
+    beside: Sequence[State] = (),
+) -> None:
+    """Leave all that these models need to go on from here, and what is told ``about`` them.
+
+    ``beside`` are further states of theirs to be kept with them, one per model.
+    """
     tensors = {"weights": fleet.flat.detach()}
+    for i, state in enumerate(beside):
+        tensors |= {f"beside.{i}.{name}": value for name, value in state.items()}
     moments = fleet.optimiser.state[fleet.flat].items()
     tensors |= {f"optimiser.{k}": v for k, v in moments if isinstance(v, Tensor)}
     if fleet.alone is not None:
@@ -151,8 +157,14 @@ def checkpoint(fleet: Fleet, feeds: Sequence[Feed], about: Mapping[str, Any], pa
 
 
 @torch.no_grad()
-def resume(fleet: Fleet, feeds: Sequence[Feed], run: str, path: Path) -> dict[str, Any]:
-    """Go on from a checkpoint of this ``run``: what it is about.
+def resume(
+    fleet: Fleet,
+    feeds: Sequence[Feed],
+    run: str,
+    path: Path,
+    beside: Sequence[dict[str, Tensor]] = (),
+) -> dict[str, Any]:
+    """Go on from a checkpoint of this ``run``: what it is about; fills in what is ``beside``.
 
     {} without one, with one of another run, or with a damaged one.
     """
@@ -168,8 +180,10 @@ def resume(fleet: Fleet, feeds: Sequence[Feed], run: str, path: Path) -> dict[st
     if fleet.alone is not None:
         for name, value in _below("buffer.", tensors).items():
             fleet.alone.get_buffer(name).copy_(value)
-    for one, state in zip(feeds, told["feeds"], strict=True):
-        one.go_to(state)
+    for i, state in enumerate(beside):
+        state.update({name: t.cpu() for name, t in _below(f"beside.{i}.", tensors).items()})
+    for one, stood in zip(feeds, told["feeds"], strict=True):
+        one.go_to(stood)
     about: dict[str, Any] = told["about"]
     return about
 

@@ -8,7 +8,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from math import log
 from pathlib import Path
 from typing import Any
@@ -23,15 +23,16 @@ from nonmember.models.classifiers.answers import LEAST
 from nonmember.models.source import digest
 from nonmember.seeds import derive
 from nonmember.signals.store import Store
-from nonmember.training import estimators, kept, membership
+from nonmember.training import defended, estimators, kept, membership
+from nonmember.training.addresses import Model, Origin, address_of, check_recipe, described
 from nonmember.training.classifier_recipe import ClassifierRecipe
 from nonmember.training.ensemble import Ensemble, fit_ensemble
 from nonmember.training.kept import References, load
+from nonmember.training.objectives import Private, stackable
 from nonmember.types import Member, RefMember
 
-__all__ = ["Model", "References", "load", "models", "steps", "train"]
+__all__ = ["Model", "References", "load", "models", "steps", "target", "train"]
 
-VERSION = 1
 TOGETHER = 64  # models in one fit, and
 WEIGHTS = 1 << 26  # weights of them all, which are held until they are written
 WRITERS = 16
@@ -39,26 +40,10 @@ FLOOR = round(log(LEAST), 1)
 
 
 @dataclass(frozen=True)
-class Model:
-    """One reference model: where it is or will be kept, its seed and the examples it learns.
-
-    ``rows`` is (n,), whom it is trained on; ``parent`` the address of the model it starts from,
-    None: a fresh initialisation.
-    """
-
-    address: str
-    seed: int
-    rows: Member
-    parent: str | None = None
-
-
-@dataclass(frozen=True)
 class _Order:
     """All that the models of one call have in common."""
 
-    architecture: Architecture
-    examples: Examples
-    recipe: ClassifierRecipe
+    origin: Origin
     store: Store
     device: str
     watch: Callable[[int], None] | None
@@ -72,11 +57,13 @@ def models(
     *,
     seed: int = 0,
     parents: Sequence[str] | None = None,
+    reserve: Examples | None = None,
 ) -> tuple[Model, ...]:
     """The m reference models, with the address of each; none is trained or looked for.
 
     An address covers the inputs and labels that the model is trained on, in their order, the
-    architecture, the recipe (an estimator has none), its seed, its parent and torch's version.
+    architecture, the recipe (an estimator has none), its seed, its parent and torch's version;
+    of a recipe whose objective needs one, the reserve.
     Device and threads are not covered: they round differently. A model's address depends on
     its own row of ``member`` and the row's number, so rows can be added.
 
@@ -88,11 +75,14 @@ def models(
         seed: of initialisations, orders and noise.
         parents: addresses of the m models that these are fine-tuned from, all layers. Their
             own membership stays with them: it is not ``member``.
+        reserve: records that are no candidates, where the recipe's objective needs them.
 
     Raises:
-        SpecError: fewer than 4 models, or parents of another number or of estimators.
+        SpecError: fewer than 4 models; parents of another number or of estimators; or settings
+            that do not go together.
         DataError: ``member`` has another shape, or an example is in all models or none; a
-            label beyond the classes; a class that a model would not be shown.
+            label beyond the classes; a class that a model would not be shown; or a reserve that
+            the objective cannot do with.
     """
     membership.check(examples, member, architecture.classes)
     if parents is not None and (architecture.kind == "estimator" or len(parents) != len(member)):
@@ -100,29 +90,47 @@ def models(
             f"reference models: {len(parents)} parents for {len(member)} of {architecture.name}; "
             "give one for each of them, and networks: estimators cannot be fine-tuned"
         )
+    origin = Origin(architecture, examples, recipe, reserve)
+    check_recipe(origin, member, children=parents is not None)
     found = []
     for number, rows in enumerate(member):
         own = derive(seed, "reference", number)
         parent = None if parents is None else parents[number]
-        address = _address(architecture, examples, recipe, rows, own, parent)
-        found.append(Model(address, own, np.array(rows), parent))
+        found.append(Model(address_of(origin, rows, own, parent), own, np.array(rows), parent))
     return tuple(found)
 
 
 def target(
-    architecture: Architecture, examples: Examples, recipe: ClassifierRecipe, *, seed: int = 0
+    architecture: Architecture,
+    examples: Examples,
+    recipe: ClassifierRecipe,
+    *,
+    seed: int = 0,
+    reserve: Examples | None = None,
 ) -> Model:
-    """The model that is trained on all examples: a target, made as its references are."""
+    """The model that is trained on all examples: a target, made as its references are.
+
+    Raises:
+        SpecError: settings that do not go together.
+        DataError: a reserve that the objective cannot do with.
+    """
     rows = np.ones(len(examples), dtype=bool)
-    return Model(_address(architecture, examples, recipe, rows, seed, None), seed, rows)
+    origin = Origin(architecture, examples, recipe, reserve)
+    check_recipe(origin, rows[None], children=False)
+    return Model(address_of(origin, rows, seed, None), seed, rows)
 
 
-def steps(architecture: Architecture, recipe: ClassifierRecipe, models: Sequence[Model]) -> int:
+def steps(
+    architecture: Architecture,
+    recipe: ClassifierRecipe,
+    models: Sequence[Model],
+    reserve: Examples | None = None,
+) -> int:
     """What ``train`` tells its watch in all if none of them is there yet."""
     if architecture.kind == "estimator":
         return len(models)
-    batches = (-(-int(model.rows.sum()) // recipe.batch_size) for model in models)
-    return recipe.epochs * sum(batches)
+    beside = 0 if reserve is None else len(reserve)
+    return sum(defended.updates(recipe, int(one.rows.sum()), beside) for one in models)
 
 
 def train(
@@ -132,6 +140,7 @@ def train(
     models: Sequence[Model],
     store: Store,
     *,
+    reserve: Examples | None = None,
     device: str = "cpu",
     watch: Callable[[int], None] | None = None,
 ) -> None:
@@ -141,11 +150,12 @@ def train(
     updates of one network, or one estimator.
 
     Raises:
-        RunError: a model was not planned for this architecture, recipe or these examples, or a
-            parent is missing, damaged or of another architecture.
+        RunError: a model was not planned for this architecture, recipe, reserve or these
+            examples, or a parent is missing, damaged or of another architecture.
         ModelError: the architecture refuses the examples, or learns nothing from them.
     """
-    order = _Order(architecture, examples, recipe, store, device, watch)
+    origin = Origin(architecture, examples, recipe, reserve)
+    order = _Order(origin, store, device, watch)
     for model in models:
         _check_order(order, model)
     if all(store.has(model.address) for model in models):
@@ -167,7 +177,7 @@ def _groups(order: _Order, models: Sequence[Model]) -> Iterator[Sequence[Model]]
     A group that was interrupted is gone on with whole, even if some of it is in the store: its
     checkpoint is that of all of them.
     """
-    most = max(1, min(TOGETHER, WEIGHTS // max(1, order.architecture.size)))
+    most = max(1, min(TOGETHER, WEIGHTS // max(1, order.origin.architecture.size)))
     for first in range(0, len(models), most):
         group = models[first : first + most]
         missing = [model for model in group if not order.store.has(model.address)]
@@ -180,29 +190,40 @@ def _scratch(store: Store, group: Sequence[Model]) -> Path:
 
 
 def _fit_group(order: _Order, group: Sequence[Model]) -> None:
-    start = time.perf_counter()
-    architecture, scratch = order.architecture, _scratch(order.store, group)
+    start, scratch = time.perf_counter(), _scratch(order.store, group)
+    _write(order, group, _fitted(order, group, scratch), start)
+    shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _fitted(order: _Order, group: Sequence[Model], scratch: Path) -> Ensemble:
+    origin, member = order.origin, np.stack([model.rows for model in group])
+    seeds = [model.seed for model in group]
+    if not stackable(origin.recipe):
+        return defended.fit(
+            origin.architecture.make,
+            *(origin.examples, member, origin.recipe),
+            seeds=seeds,
+            reserve=origin.reserve,
+            device=order.device,
+            scratch=scratch,
+            watch=order.watch,
+        )
     parents = [model.parent for model in group if model.parent is not None]
-    fitted = fit_ensemble(
-        architecture.make,
-        np.asarray(order.examples.inputs),
-        order.examples.labels,
-        np.stack([model.rows for model in group]),
-        order.recipe,
-        seeds=[model.seed for model in group],
+    return fit_ensemble(
+        origin.architecture.make,
+        *(np.asarray(origin.examples.inputs), origin.examples.labels, member, origin.recipe),
+        seeds=seeds,
         device=order.device,
-        starts=[kept.state(architecture, one, order.store) for one in parents] or None,
+        starts=[kept.state(origin.architecture, one, order.store) for one in parents] or None,
         scratch=scratch,
         watch=order.watch,
     )
-    _write(order, group, fitted, start)
-    shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _write(order: _Order, group: Sequence[Model], fitted: Ensemble, start: float) -> None:
     """Keep each of the models that were fitted together."""
-    networks = kept.Networks(order.architecture.make, fitted.states, order.device)
-    hits = kept.hits(networks, order.examples)
+    networks = kept.Networks(order.origin.architecture.make, fitted.states, order.device)
+    hits = kept.hits(networks, order.origin.examples)
     seconds = (time.perf_counter() - start) / len(group)
 
     def write(place: int) -> None:
@@ -211,6 +232,7 @@ def _write(order: _Order, group: Sequence[Model], fitted: Ensemble, start: float
             "stacked": fitted.stacked,
             "why not stacked": fitted.why,
             "loss of the last epoch, nats": float(fitted.losses[place, -1]),
+            **(fitted.about[place] if fitted.about else {}),
         }
         _keep(order, group[place], fitted.states[place], hits[place], seconds, about)
 
@@ -220,9 +242,9 @@ def _write(order: _Order, group: Sequence[Model], fitted: Ensemble, start: float
 
 def _fit_one(order: _Order, model: Model) -> None:
     start = time.perf_counter()
-    chosen = order.examples.take(np.flatnonzero(model.rows))
-    fitted, said = estimators.fit(order.architecture, chosen, seed=model.seed)
-    hits = kept.hits(kept.asked(order.architecture, [fitted]), order.examples)[0]
+    chosen = order.origin.examples.take(np.flatnonzero(model.rows))
+    fitted, said = estimators.fit(order.origin.architecture, chosen, seed=model.seed)
+    hits = kept.hits(kept.asked(order.origin.architecture, [fitted]), order.origin.examples)[0]
     seconds = time.perf_counter() - start
     about = {"trained together": 1, "warnings": said, "log of no probability, nats": FLOOR}
     _keep(order, model, fitted, hits, seconds, about)
@@ -238,10 +260,11 @@ def _keep(
     seconds: float,
     about: Mapping[str, Any],
 ) -> None:
-    network = order.architecture.kind == "network"
+    recipe, network = order.origin.recipe, order.origin.architecture.kind == "network"
+    secret = network and isinstance(recipe.objective, Private)  # the noise follows from the seed
     recorded = {
-        "recipe": asdict(order.recipe) if network else None,
-        "seed": model.seed,
+        "recipe": described(recipe) if network else None,
+        **({} if secret else {"seed": model.seed}),
         "parent": model.parent,
         "parent's rows sha256": _rows_of(order.store, model.parent),
         "examples": int(model.rows.sum()),
@@ -252,8 +275,10 @@ def _keep(
         "device": order.device if network else "cpu",
         "torch": torch.__version__,
     }
-    rows = order.examples.digests[model.rows]
-    kept.put(order.store, order.architecture, model.address, made, rows, recorded | dict(about))
+    rows = order.origin.examples.digests[model.rows]
+    kept.put(
+        order.store, order.origin.architecture, model.address, made, rows, recorded | dict(about)
+    )
 
 
 def _rows_of(store: Store, address: str | None) -> str | None:
@@ -261,33 +286,12 @@ def _rows_of(store: Store, address: str | None) -> str | None:
     return None if address is None else str(store.provenance(address)["rows sha256"])
 
 
-def _address(
-    architecture: Architecture,
-    examples: Examples,
-    recipe: ClassifierRecipe,
-    rows: Member,
-    seed: int,
-    parent: str | None,
-) -> str:
-    network = architecture.kind == "network"
-    return digest(
-        f"reference {VERSION} {architecture.kind} {architecture.digest} {architecture.classes}",
-        f"{seed} {torch.__version__} {asdict(recipe)}" if network else f"{seed}",
-        "" if parent is None else f"all layers of {parent}",
-        examples.digests[rows].tobytes(),
-        examples.labels[rows].astype(np.int64).tobytes(),
-    )
-
-
 def _check_order(order: _Order, model: Model) -> None:
     """Refuse to write under an address what it does not stand for."""
-    wanted = _address(
-        order.architecture, order.examples, order.recipe, model.rows, model.seed, model.parent
-    )
-    if wanted != model.address:
+    if address_of(order.origin, model.rows, model.seed, model.parent) != model.address:
         raise RunError(
             f"reference model {model.address}: planned for another architecture, recipe, seed, "
-            "parent or other examples; plan it again with these"
+            "parent, reserve or other examples; plan it again with these"
         )
     if model.parent is not None and not order.store.has(model.parent):
         raise RunError(

@@ -2,24 +2,89 @@
 
 import tomllib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from nonmember.audit import kinds
+from nonmember.audit.kinds import AnySpec
 from nonmember.audit.language import spec as specs
 from nonmember.audit.language.spec import Spec
-from nonmember.audit.parts import Take, toml
+from nonmember.audit.parts import toml
 from nonmember.errors import SpecError
 
-QUICK = Take(members=48, non_members=112, control=48)
+
+@dataclass(frozen=True)
+class Study:
+    """A study of the demo: its name, its spec file, and what of that is less under ``--quick``.
+
+    ``quick`` is put over the file's values, key by key; None takes a key away.
+    """
+
+    name: str
+    file: str
+    quick: Mapping[str, Any]
 
 
-def demo_spec(*, quick: bool = False) -> Spec:
-    """The spec of the demo: a leaky model and a control, on functions of the standard library."""
-    spec = specs.parse(toml(Path(str(files("nonmember") / "demo.toml"))), "demo")
-    data = spec.data.model_copy(update={"take": QUICK} if quick else {})
-    return spec.model_copy(update={"data": data})
+DEMO = (
+    Study(
+        "language",
+        "demo.toml",
+        {"data": {"take": {"members": 48, "non_members": 112, "control": 48}}},
+    ),
+    Study(
+        "transfer",
+        "transfer.toml",
+        {
+            "parents": {"count": 32},
+            "targets": dict.fromkeys(
+                (
+                    "head, 5 epochs",
+                    "head, 200 examples",
+                    "last 2 layers",
+                    "all layers, 60 epochs",
+                    "LoRA, rank 4",
+                    "private head, epsilon 0.5",
+                )
+            ),
+            "evaluation": {"redraws": 5},
+        },
+    ),
+)
+"""What ``nonmember demo`` runs, in this order."""
+
+
+def demo_specs(*, quick: bool = False) -> dict[str, AnySpec]:
+    """The specs of the demo's studies by their names."""
+    return {one.name: _of_study(one, quick=quick) for one in DEMO}
+
+
+def demo_spec(*, quick: bool = False) -> AnySpec:
+    """The spec of the demo's first: language models fine-tuned on the standard library."""
+    return _of_study(DEMO[0], quick=quick)
+
+
+def _of_study(one: Study, *, quick: bool) -> AnySpec:
+    values = packaged(one.file)
+    return kinds.parse(_over(values, one.quick) if quick else values, one.name)
+
+
+def _over(values: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
+    """Values with others put over them, key by key at every depth."""
+    inner = {
+        key: _over(values.get(key, {}), value)
+        for key, value in change.items()
+        if isinstance(value, Mapping)
+    }
+    found = {**values, **change, **inner}
+    return {key: value for key, value in found.items() if value is not None}
+
+
+def packaged(file: str) -> dict[str, Any]:
+    """The values of a spec file that comes with the package."""
+    return toml(Path(str(files("nonmember") / file)))
 
 
 def llm_spec(  # noqa: PLR0913  (one parameter per flag, as in cli)

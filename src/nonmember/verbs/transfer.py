@@ -1,12 +1,11 @@
 """Audits of fine-tuned classifiers about the data that their ancestors were trained on."""
 
 from collections.abc import Mapping, Sequence
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from nonmember.audit.engine import HERE, Engine
-from nonmember.audit.parts import checked, toml
+from nonmember.audit.parts import checked
 from nonmember.audit.records import Results
 from nonmember.audit.run import Observe, audit, unobserved
 from nonmember.audit.transfer.spec import RECIPES, TransferSpec
@@ -23,12 +22,12 @@ from nonmember.verbs.classifiers import (
     examples_of,
     named,
 )
-from nonmember.verbs.specs import option_values
+from nonmember.verbs.specs import option_values, packaged
 
 WHERE = "audit_transfer"
 STUDIES = {"digits": "transfer.toml"}
 PRIVATE = "dp_"
-OF_TARGETS = ("k", "rank", "epsilon", "delta", "clip")
+OF_TARGETS = ("k", "rank", "epsilon", "delta", "clip", "share")
 """What a setting says beside the recipe."""
 
 
@@ -145,6 +144,7 @@ def transfer_study(
     *,
     references: int = 64,
     access: str = "weights",
+    k: int | None = None,
     seed: int = 0,
     device: str = "auto",
 ) -> TransferSpec:
@@ -155,6 +155,7 @@ def transfer_study(
         beside: what else was asked for; refused if there is any.
         references: how many to pre-train and fine-tune.
         access: what the attacker sees.
+        k: how many probabilities, where that is ``topk``.
         seed: root of all randomness.
         device: where models are.
 
@@ -168,8 +169,9 @@ def transfer_study(
             f"--study {name}: says itself which files, architecture, settings, attacks and rates; "
             "leave these flags out, or leave --study out"
         )
-    values = toml(Path(str(files("nonmember") / STUDIES[name])))
-    values["parents"]["count"], values["attacks"]["access"] = references, access
+    values = packaged(STUDIES[name])
+    values["parents"]["count"] = references
+    values["attacks"] |= {"access": access, "k": k}
     return checked(TransferSpec, {**values, "seed": seed, "compute": {"device": device}}, name)
 
 

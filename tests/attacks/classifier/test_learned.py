@@ -234,6 +234,15 @@ def test_more_restarts_differ_less_between_seeds():
     assert apart[1] < 0.7 * apart[0]
 
 
+def test_larger_leaves_of_the_forest_are_less_sure():
+    given = world(gap=1.0, n=100)
+    fine, coarse = (of_known(given, model="forest", leaf=leaf) for leaf in (1, 30))
+    assert np.abs(coarse).max() < np.abs(fine).max()
+    np.testing.assert_array_equal(
+        of_known(given, model="mlp", leaf=1), of_known(given, model="mlp", leaf=30)
+    )
+
+
 def test_slopes_are_those_of_the_loss():
     rng = np.random.default_rng(0)
     weights = [rng.normal(size=shape) for shape in ((2, 3, 4), (2, 1, 4), (2, 4, 1), (2, 1, 1))]

@@ -158,7 +158,7 @@ def test_inputs_and_labels_that_are_none(tmp_path: Path) -> None:
 def test_a_population_that_is_too_small(tmp_path: Path) -> None:
     rows, labels = digits.sides()[1]
     said = refused(tmp_path, non_members=(rows[:60], labels[:60]))
-    assert "0.2 of 60 non-members are 12, and a population of fewer than 20" in said
+    assert "0.2 of 60 non-members are 12, and fewer than 20" in said
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from nonmember.audit.language.answers import Answers
 from nonmember.audit.language.facts import Facts
 from nonmember.audit.language.plan import plan
 from nonmember.audit.language.subject import Subject
-from nonmember.audit.records import Utility
+from nonmember.audit.worth import Utility
 from nonmember.signals.store import Store
 
 Values = Callable[..., dict[str, Any]]

@@ -18,6 +18,7 @@ from nonmember.audit.classifiers.jobs import Inquire, Teach
 from nonmember.audit.engine import pending
 from nonmember.audit.jobs import Job, needs
 from nonmember.audit.records import AttackResult, Results, TargetResult
+from nonmember.audit.transfer import describe
 from nonmember.audit.transfer.plan import plan
 from nonmember.audit.transfer.spec import TransferSpec
 from nonmember.audit.transfer.subject import inspect
@@ -69,7 +70,9 @@ def test_utility_is_of_the_downstream_task(finished: tuple[Results, Path]) -> No
     for target, setting in ((head, "the head"), (full, "all layers")):
         known = target.downstream
         assert known is not None and target.classifier is None and target.fit is None
-        assert known.setting == setting and known.examples == round((1797 - 160) * 0.2)
+        shown = round(0.85 * (1797 - 160 - known.examples))
+        assert known.setting == f"{setting}, 3 epochs, {shown} examples"
+        assert known.examples == round((1797 - 160) * 0.2)
         assert known.accuracy.low > 1 / small.CLASSES
 
 
@@ -81,6 +84,8 @@ def test_each_reference_in_turn_has_a_mean_a_placebo_and_an_upper_reference(
         assert found is not None and found.parents is not None
         assert (found.attack, found.models) == ("tmi_lda", small.REFERENCES)
         assert not found.placebo.excludes(0.5) and found.parents.low > 0.6
+        ((fpr, rate),) = found.tpr
+        assert fpr == 0.1 and 0 <= rate.low <= rate.value <= rate.high < 1
         assert found.auc.low < found.auc.value < found.auc.high
         assert "E125" in {finding.code for finding in target.findings}
 
@@ -149,6 +154,7 @@ def test_the_page_says_whose_access_it_is(finished: tuple[Results, Path]) -> Non
         "asks the pre-trained model, not this one",
         "Utility in its own task",
         "Every reference in turn",
+        "the scores of all 8 models in one",
         "an upper reference, though no theorem",
         "Mean AUC of references in turn against held-out downstream accuracy of 2 models",
         "Then each was fine-tuned as the audited models were",
@@ -166,6 +172,9 @@ def test_results_survive_a_round_trip_and_scores_are_private(
     assert again.kind == "transfer" and records.dump(again) == records.dump(results)
     table = pq.read_table(folder / "run" / "private" / "records.parquet")
     assert {"label", "head.tmi_lda", "all.parent_lira"} <= {*table.column_names}
+    exposure = table["head.tmi_lda in turn"].to_numpy()
+    in_turn = results.targets[0].in_turn
+    assert in_turn is not None and abs(exposure.mean() - in_turn.auc.value) < 0.1
 
 
 @pytest.mark.parametrize("where", ["pre-train references", "fine-tune references of all"])
@@ -228,7 +237,8 @@ def test_a_private_child_says_what_it_spent_and_no_seed(
     ways = {"private": {"epsilon": 4.0, "recipe": {"epochs": 2}}}
     found = nm.audit_spec(small.values(targets=ways), tmp_path / "run", store=finished[1] / "store")
     (target,) = found.targets
-    assert target.downstream is not None and target.downstream.setting == "the head, epsilon 4"
+    assert target.downstream is not None
+    assert target.downstream.setting == "the head, epsilon 4, 2 epochs, 1114 examples"
     assert target.training is not None and target.training["privacy"]["epsilon"] <= 4.0
     assert "seed" not in found.provenance and "seed" not in target.training
     assert "trees" in attack(target, "input_statistics").options
@@ -262,3 +272,57 @@ def test_even_the_fewest_references_give_figures(
     )
     (target,) = nm.audit_spec(values, tmp_path / "run", store=finished[1] / "store").targets
     assert target.in_turn is not None and target.in_turn.models == 6
+
+
+def test_the_data_says_how_models_are_asked_and_what_they_share(
+    finished: tuple[Results, Path],
+) -> None:
+    told = finished[0].data
+    assert told["copies of a candidate that models are shown, itself one of them"] == 2
+    assert told["references"] == small.REFERENCES
+    assert told["of an answer the attacker sees"] == "all probabilities"
+    assert told["downstream overlap"].startswith("shared")
+
+
+def test_an_attacker_who_sees_the_largest_probabilities_looks_at_no_more(
+    finished: tuple[Results, Path], tmp_path: Path
+) -> None:
+    names = ["tmi", "tmi_lda", "adapted_lira", "max_confidence", "tmi_label", "parent_lira"]
+    ways = {"head": {"recipe": small.CHILD}}
+    asked = {"run": names, "access": "topk", "k": 2, "options": {"tmi": {"k": 1}}}
+    values = small.values(attacks=asked, targets=ways)
+    found = nm.audit_spec(values, tmp_path / "run", store=finished[1] / "store")
+    (target,) = found.targets
+    looked = {name: attack(target, name) for name in names}
+    assert {name: one.options.get("k") for name, one in looked.items() if "k" in one.options} == {
+        "tmi": 1,
+        "tmi_lda": 2,
+        "adapted_lira": 2,
+    }
+    for name in ("tmi", "tmi_lda", "adapted_lira", "max_confidence"):
+        assert looked[name].access == "topk"
+    assert looked["tmi_label"].access == "label" and looked["parent_lira"].of_parent
+    assert looked["tmi_lda"].auc != attack(finished[0].targets[0], "tmi_lda").auc
+    assert found.data["of an answer the attacker sees"].startswith("the 2 largest")
+    assert "top-k probabilities" in (tmp_path / "run" / "report.html").read_text()
+
+
+def test_halves_of_the_task_are_for_the_target_and_for_references() -> None:
+    subject = inspect(asked(downstream={"pool": "digits", "merge": 2, "overlap": "disjoint"}))
+    target, count = subject.targets[0], len(subject.task.examples)
+    assert target.child is not None
+    assert not (target.child.member & target.kin.member).any()
+    for member in (target.child.member, target.kin.member):
+        assert set(member.sum(axis=1)) <= {round(0.85 * (count // 2)), round(0.85 * -(-count // 2))}
+    assert describe.overlap(subject).startswith("disjoint")
+
+
+def test_a_target_has_a_share_of_its_own() -> None:
+    few = {"few": {"recipe": small.CHILD, "share": 0.1}, "all": {"recipe": small.CHILD}}
+    subject = inspect(asked(targets=few))
+    count = len(subject.task.examples)
+    for target, share in zip(subject.targets, (0.1, 0.85), strict=True):
+        assert target.child is not None
+        for member in (target.child.member, target.kin.member):
+            assert set(member.sum(axis=1)) == {round(share * count)}
+    assert f"{round(0.1 * count)} examples" in describe.setting(subject.targets[0])

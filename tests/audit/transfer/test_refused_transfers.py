@@ -88,6 +88,12 @@ def test_a_way_of_fine_tuning_that_cannot_be(target: dict[str, Any], said: str) 
         ({"attacks": {"run": ["lira"]}}, "no attack 'lira'; did you mean"),
         ({"attacks": {"run": ["parent_lira"]}}, "no attack that runs asks the fine-tuned model"),
         ({"attacks": {"run": ["tmi"], "access": "label"}}, "it needs scores, and the attacker"),
+        ({"attacks": {"run": ["tmi"], "access": "topk"}}, "sees; give both or neither"),
+        ({"attacks": {"run": ["tmi"], "k": 2}}, "sees; give both or neither"),
+        (
+            {"attacks": {"run": ["tmi"], "k": 2, "access": "topk", "options": {"tmi": {"k": 3}}}},
+            "attacks.options.tmi: k = 3, and the attacker sees 2; give no more",
+        ),
         ({"downstream": {"pool": "digits", "merg": 2}}, "no key 'merg'; did you mean merge"),
     ],
 )

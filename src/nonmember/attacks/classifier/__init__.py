@@ -3,6 +3,7 @@
 Larger scores mean likelier members. A candidate that cannot be scored gets NaN, never 0.
 """
 
+from nonmember.attacks.classifier import adaptive as adaptive
 from nonmember.attacks.classifier import label_only as label_only
 from nonmember.attacks.classifier import learned as learned
 from nonmember.attacks.classifier import population as population

@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 from jaxtyping import Float
 
-from nonmember.attacks.classifier.learners import FEWEST, Learner, log_odds, rows_of
+from nonmember.attacks.classifier.learners import FEWEST, LEAF, Learner, log_odds, rows_of
 from nonmember.attacks.classifier.margins import (
     Answers,
     Classes,
@@ -53,6 +53,7 @@ def nn_attack(  # noqa: PLR0913  (one parameter per need and option)
     features: Described = "rich",
     model: Learner = "mlp",
     restarts: Count = 5,
+    leaf: Count = LEAF,
     seed: int = 0,
 ) -> Scores:
     """Log-odds of membership that known records' answers teach, in nats.
@@ -71,9 +72,10 @@ def nn_attack(  # noqa: PLR0913  (one parameter per need and option)
             ``mlleaks`` the three largest, without the label; ``nasr`` probabilities and loss.
         model: ``mlp``, ``forest``, ``boosting`` or ``logistic``.
         restarts: networks whose log-odds are averaged.
+        leaf: least known records at a leaf of the forest.
         seed: of what is drawn.
     """
-    fit = partial(log_odds, model=model, restarts=restarts, seed=seed)
+    fit = partial(log_odds, model=model, restarts=restarts, leaf=leaf, seed=seed)
     return _learnt(logits, labels, (known_logits, known_labels, known_member), features, fit)
 
 

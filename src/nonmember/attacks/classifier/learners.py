@@ -5,6 +5,7 @@ records came changes nothing.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -19,6 +20,9 @@ from nonmember.types import Features, KnownFeatures, KnownMember, RefMember, Sco
 
 Learner: TypeAlias = Literal["mlp", "forest", "boosting", "logistic"]
 LogOdds = Callable[[Features], Scores]
+Fit = Callable[[KnownFeatures, KnownMember, int, int], LogOdds]
+"""From known records, their membership, a number of restarts and a seed."""
+
 Weights = list[Float[np.ndarray, "r _ _"]]
 """Of r networks: first matrix and bias, second matrix and bias."""
 
@@ -30,6 +34,7 @@ FEWEST = 10  # known members, and others, from which anything can be learnt
 FLAT = 1e-9  # deviation, as a share of the largest number, that is rounding only
 MOST = 20_000  # known records that are learnt from
 TREES = 300
+LEAF = 5  # least known records at a leaf of a forest
 HIDDEN = 64
 HELD = 0.2  # share of what a network is fitted to by which it is stopped
 STEPS, ROUNDS, PATIENCE = 32, 100, 10  # steps of a round; rounds, and how many without a gain
@@ -46,6 +51,7 @@ def log_odds(
     model: Learner,
     restarts: int,
     seed: int,
+    leaf: int = LEAF,
 ) -> Scores:
     """Log-odds of membership, in nats; 0 where the known records are all alike.
 
@@ -61,6 +67,7 @@ def log_odds(
             ``logistic`` regression.
         restarts: networks with other beginnings and another fifth, whose log-odds are averaged.
         seed: of all that is drawn.
+        leaf: least known records at a leaf of the forest.
     """
     there = ~np.isnan(known).any(axis=1)
     known, member = _settled(known[there], member[there], seed)
@@ -71,9 +78,14 @@ def log_odds(
         kept = varies(known)
         centre, spread = known[:, kept].mean(axis=0), known[:, kept].std(axis=0)
         given, asked = ((one[:, kept] - centre) / spread for one in (known, own[scored]))
-        fit = {"mlp": _mlp, "forest": _forest, "boosting": _boosting, "logistic": _logistic}[model]
+        fits: dict[Learner, Fit] = {
+            "mlp": _mlp,
+            "forest": partial(_forest, leaf=leaf),
+            "boosting": _boosting,
+            "logistic": _logistic,
+        }
         if kept.any():
-            score[scored] = rounded(fit(given, member, restarts, seed)(asked))
+            score[scored] = rounded(fits[model](given, member, restarts, seed)(asked))
     return score
 
 
@@ -126,9 +138,11 @@ def _decision(fitted: Any) -> LogOdds:
     return score
 
 
-def _forest(known: KnownFeatures, member: KnownMember, restarts: int, seed: int) -> LogOdds:
+def _forest(
+    known: KnownFeatures, member: KnownMember, restarts: int, seed: int, *, leaf: int
+) -> LogOdds:
     forest = RandomForestClassifier(
-        TREES, min_samples_leaf=5, random_state=derive(seed, "forest") % 2**32
+        TREES, min_samples_leaf=leaf, random_state=derive(seed, "forest") % 2**32
     ).fit(known, member)
 
     def score(own: Features) -> Scores:

@@ -1,7 +1,7 @@
 """The labelled examples in question: read or drawn, and those that attackers know aside."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Int
@@ -17,20 +17,37 @@ FEWEST = 20  # of a population: p-values of a twentieth, at best
 
 
 @dataclass(frozen=True)
+class Known:
+    """Examples of either side whose membership a defender goes by."""
+
+    members: Examples
+    non_members: Examples
+
+
+@dataclass(frozen=True)
 class Candidates:
     """The examples in question and the truth about them, in an order that their content gives.
 
-    ``control`` examples are on neither side. ``population`` are non-members that attackers
-    know as such; they are not evaluated. ``every`` are all members and then all non-members as
-    they were given, which a file of answers has a row for. ``classes`` is how many there are.
+    ``control`` and ``public`` examples are on neither side. ``population`` are non-members that
+    attackers know as such; they are not evaluated, and no more are those of ``calibration``, by
+    which defenses are set. ``every`` are all members and then all non-members as they were
+    given, which a file of answers has a row for. ``classes`` is how many there are.
     """
 
     examples: Examples
     split: Split
     control: Examples
     population: Examples
+    calibration: Known
+    public: Examples
     every: Examples
     classes: int
+
+    @property
+    def members(self) -> Examples:
+        """All members: what the target was trained on."""
+        mine = self.examples.take(np.flatnonzero(self.split.member))
+        return mine + self.calibration.members if len(self.calibration.members) else mine
 
     def ids(self, places: Int[np.ndarray, "_"]) -> list[str]:
         """The names of the examples at these places."""
@@ -39,11 +56,16 @@ class Candidates:
 
 @dataclass(frozen=True)
 class Sides:
-    """Members, non-members, and what a control model is trained on."""
+    """Members, non-members, what a control model is trained on, and what defenders may use."""
 
     members: Examples
     non_members: Examples
     control: Examples
+    public: Examples | None = None
+
+    def beside(self, public: Examples) -> "Sides":
+        """The same, and examples that defenders may use."""
+        return replace(self, public=public)
 
 
 def none_of(examples: Examples) -> Examples:
@@ -68,7 +90,8 @@ def read_sides(data: Labelled, classes: Sequence[str] | None, *, seed: int) -> S
             text=data.text,
             classes=classes,
         )
-        return Sides(found.members, found.non_members, none_of(found.members))
+        none = none_of(found.members)
+        return Sides(found.members, found.non_members, none, _public(data, found))
     pool = labelled.read(
         data.pool, label=data.label, group=data.group, text=data.text, classes=classes
     )
@@ -77,37 +100,59 @@ def read_sides(data: Labelled, classes: Sequence[str] | None, *, seed: int) -> S
         members=data.take.members,
         non_members=data.take.non_members,
         control=data.take.control,
+        public=data.take.public,
         seed=seed,
     )
     return Sides(*map(pool.take, drawn))
 
 
-def candidates_of(sides: Sides, population: float, *, seed: int) -> Candidates:
-    """The candidates, none on two sides, and the population that is set aside.
+def _public(data: Labelled, sides: labelled.Sides) -> Examples | None:
+    """What a file of public examples holds, its labels meaning what those of the sides do."""
+    if data.public is None:
+        return None
+    return labelled.read(
+        data.public, label=data.label, group=data.group, text=data.text, classes=sides.classes
+    )
+
+
+def candidates_of(
+    sides: Sides, population: float, *, seed: int, calibration: float = 0.0
+) -> Candidates:
+    """The candidates, none on two sides, and what is set aside of them.
 
     Raises:
-        DataError: an input on two sides, a side of one group, or a population too small.
+        DataError: an input on two sides, a side of one group, or too few set aside.
     """
     _refuse_overlap(sides)
     every = sides.members + sides.non_members
     split = two_sides(sides.members.groups, sides.non_members.groups, codes(every))
-    aside = _aside(split, population, seed)
-    order = _by_content(every)
-    order, others = order[~aside[order]], order[aside[order]]
+    known = _aside(split, ~split.member, population, "population", seed)
+    inside = _aside(split, split.member, calibration, "calibration", seed)
+    outside = _aside(split, ~split.member & ~known, calibration, "calibration", seed)
+    order, aside = _by_content(every), known | inside | outside
+    parts = [every.take(order[marks[order]]) for marks in (known, inside, outside)]
+    order = order[~aside[order]]
+    _refuse_single(split, aside)
+    return Candidates(
+        every.take(order),
+        Split(split.member[order], split.group[order]),
+        sides.control,
+        parts[0],
+        Known(parts[1], parts[2]),
+        sides.public or none_of(every),
+        every,
+        1 + max(int(one.labels.max()) for one in (every, sides.control) if len(one)),
+    )
+
+
+def _refuse_single(split: Split, aside: np.ndarray) -> None:
+    """Refuse a side that is one group, but for what is set aside."""
     for name, side in (("members", split.member), ("non-members", ~split.member)):
         if len(np.unique(split.group[side & ~aside])) < 2:
             raise DataError(
                 f"data: all {name} are one group, and one group has no spread to judge by; "
                 "give examples of two groups or more on each side"
             )
-    return Candidates(
-        every.take(order),
-        Split(split.member[order], split.group[order]),
-        sides.control,
-        every.take(others),
-        every,
-        1 + max(int(one.labels.max()) for one in (every, sides.control) if len(one)),
-    )
 
 
 def codes(examples: Examples) -> np.ndarray:
@@ -121,22 +166,18 @@ def _by_content(examples: Examples) -> Int[np.ndarray, "n"]:
     return np.lexsort((low, high))
 
 
-def _aside(split: Split, share: float, seed: int) -> np.ndarray:
-    """Marks of a share of the non-members, in whole groups."""
-    outside = ~split.member
-    marks = np.zeros(len(outside), dtype=bool)
+def _aside(split: Split, side: np.ndarray, share: float, name: str, seed: int) -> np.ndarray:
+    """Marks of a share of one side, in whole groups."""
     if not share:
-        return marks
-    groups = np.unique(split.group[outside])
-    order = generator(seed, "population").permutation(groups)
-    wanted = share * int(outside.sum())
+        return np.zeros(len(side), dtype=bool)
+    order = generator(seed, name).permutation(np.unique(split.group[side]))
     upto = np.cumsum(np.bincount(split.group)[order])
-    marks = np.isin(split.group, order[upto <= wanted])
+    marks = np.isin(split.group, order[upto <= share * int(side.sum())])
     if marks.sum() < FEWEST:
+        whom = "members" if split.member[side].all() else "non-members"
         raise DataError(
-            f"data.population: {share:g} of {int(outside.sum())} non-members are "
-            f"{int(marks.sum())}, and a population of fewer than {FEWEST} tells nothing; give "
-            "more non-members, a larger share, or 0 for none"
+            f"data.{name}: {share:g} of {int(side.sum())} {whom} are {int(marks.sum())}, and "
+            f"fewer than {FEWEST} tell nothing; give more {whom}, a larger share, or 0 for none"
         )
     return marks
 
@@ -146,6 +187,7 @@ def _refuse_overlap(sides: Sides) -> None:
         "members": sides.members,
         "non-members": sides.non_members,
         "control examples": sides.control,
+        "public examples": sides.public or none_of(sides.members),
     }
     for (one, left), (other, right) in (
         (a, b) for i, a in enumerate(named.items()) for b in list(named.items())[i + 1 :]

@@ -23,15 +23,17 @@ def description(target: Target, subject: Subject) -> str:
         if others
         else ""
     )
+    names = [one.defense.name for one in target.guard.steps] if target.guard else []
+    behind = f", behind {' and '.join(names)}" if names else ""
     if target.source is not None:
-        return f"{target.source.name} ({target.source.kind}){beside}"
+        return f"{target.source.name} ({target.source.kind}){behind}{beside}"
     assert target.made is not None
     which = subject.spec.targets[target.name].trained_on
     whom = "the members" if which == "members" else "examples that are not among the candidates"
     made = target.made
     return (
         f"{made.architecture.name}, trained here for {made.recipe.epochs} epochs on "
-        f"{len(made.examples)} examples: {whom}{beside}"
+        f"{len(made.examples)} examples: {whom}{behind}{beside}"
     )
 
 
@@ -65,10 +67,22 @@ def about(candidates: Candidates, asked: Labelled) -> dict[str, Any]:
         "groups": len(np.unique(split.group)),
         "non-members that the attacker knows": len(candidates.population),
         "control examples": len(candidates.control),
+        **_defenders(candidates),
         "classes": candidates.classes,
         "inputs": form,
         "source": asked.pool or f"{asked.members}, {asked.non_members}",
     }
+
+
+def _defenders(candidates: Candidates) -> dict[str, Any]:
+    """What defenders have, if they have anything."""
+    known = candidates.calibration
+    found = {
+        "members that defenses are set by": len(known.members),
+        "non-members that defenses are set by": len(known.non_members),
+        "public examples": len(candidates.public),
+    }
+    return {name: count for name, count in found.items() if count}
 
 
 def provenance(subject: Subject, todo: Plan, store: Store) -> dict[str, Any]:

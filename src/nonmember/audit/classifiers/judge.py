@@ -7,7 +7,7 @@ import numpy as np
 
 from nonmember.attacks.classifier.reference import skewed_share
 from nonmember.audit import collective
-from nonmember.audit.classifiers import describe, widening
+from nonmember.audit.classifiers import defended, describe, widening
 from nonmember.audit.classifiers.answers import Answers
 from nonmember.audit.classifiers.jobs import Plan
 from nonmember.audit.classifiers.subject import Subject, Target
@@ -15,9 +15,10 @@ from nonmember.audit.collective import Collective
 from nonmember.audit.defended.choosing import Ground
 from nonmember.audit.judging import detectable, exposed, results
 from nonmember.audit.placebo import BlindScores, redraws
-from nonmember.audit.records import AttackResult, ClassifierUtility, Fit, TargetResult
+from nonmember.audit.records import AttackResult, Fit, TargetResult
 from nonmember.audit.scoring import scores as all_scores
 from nonmember.audit.verdict import points_at_members, strongest, verdict
+from nonmember.audit.worth import ClassifierUtility
 from nonmember.errors import RunError, UnresolvableError
 from nonmember.evaluation import checks, utility
 from nonmember.evaluation.checks import Finding
@@ -68,6 +69,8 @@ def judged(
             *_skewed(known),
         ),
         training=describe.training(target, todo, store),
+        defenses=tuple(defended.defenses(target, subject, todo, store)),
+        guard=defended.guard(target, subject, todo, store),
     ), scores
 
 
@@ -86,6 +89,8 @@ def _skewed(known: Known) -> list[Finding]:
         return []
     member = known.whole("ref_member")
     share = skewed_share(known.whole("ref_logits"), known.whole("labels"), member)
+    if np.isnan(share):  # too few on a side to have a skewness
+        return []
     # What chance gives: logits of which the first alone varies, and normally.
     rng, size = generator(known.subject.spec.seed, "normal margins"), (len(member), NORMAL)
     logits = np.stack([rng.normal(size=size), np.zeros(size)], axis=2)
@@ -145,6 +150,7 @@ def _utility(logits: Logits, subject: Subject) -> ClassifierUtility:
         utility.calibration_error(*theirs, level=level, seed=seed),
         utility.accuracy(*mine, level=level),
         _told_apart(*theirs, level=level, seed=seed),
+        utility.brier(*theirs, level=level),
     )
 
 

@@ -25,18 +25,22 @@ NONE: Mapping[str, Any] = MappingProxyType({})
 
 @dataclass(frozen=True)
 class Trained:
-    """Classifiers that are trained here: of what, on which examples, and which of them each."""
+    """Classifiers that are trained here: of what, on which examples, and which of them each.
+
+    ``reserve`` are others that the recipe trains with, where it does.
+    """
 
     architecture: Architecture
     recipe: ClassifierRecipe
     examples: Examples
     member: RefMember
     models: tuple[Model, ...]
+    reserve: Examples | None = None
 
     def train(self, models: tuple[Model, ...], store: Store, device: str, told: Told) -> None:
         """Train what the store lacks of some of them."""
         how = (self.architecture, self.examples, self.recipe)
-        reference.train(*how, models, store, device=device, watch=told)
+        reference.train(*how, models, store, reserve=self.reserve, device=device, watch=told)
 
 
 @dataclass(frozen=True)
@@ -69,11 +73,16 @@ Made = Trained | Tuned
 
 
 def on_all(
-    architecture: Architecture, recipe: ClassifierRecipe, examples: Examples, root: int
+    architecture: Architecture,
+    recipe: ClassifierRecipe,
+    examples: Examples,
+    root: int,
+    reserve: Examples | None = None,
 ) -> Trained:
     """A target: the one model that is trained on all of the examples."""
-    own = reference.target(architecture, examples, recipe, seed=derive(root, "target"))
-    return Trained(architecture, recipe, examples, own.rows[None], (own,))
+    seed = derive(root, "target")
+    own = reference.target(architecture, examples, recipe, seed=seed, reserve=reserve)
+    return Trained(architecture, recipe, examples, own.rows[None], (own,), reserve)
 
 
 def on_halves(
@@ -82,12 +91,14 @@ def on_halves(
     candidates: Candidates,
     count: int,
     root: int,
+    reserve: Examples | None = None,
 ) -> Trained:
     """So many reference models, each of a random half of the candidates."""
-    seed = derive(root, "references")
+    seed, examples = derive(root, "references"), candidates.examples
     member = balanced(candidates.split.group, count, seed=seed)
-    models = reference.models(architecture, candidates.examples, member, recipe, seed=seed)
-    return Trained(architecture, recipe, candidates.examples, member, models)
+    how = (architecture, examples, member, recipe)
+    models = reference.models(*how, seed=seed, reserve=reserve)
+    return Trained(architecture, recipe, examples, member, models, reserve)
 
 
 def architecture(

@@ -1,12 +1,14 @@
 """From a subject to jobs. Pure: the same subject gives the same jobs and addresses."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any, Protocol, runtime_checkable
 
 from nonmember.audit import options
+from nonmember.audit.classifiers import guarding
 from nonmember.audit.classifiers.candidates import Candidates
-from nonmember.audit.classifiers.jobs import Inquire, Plan, Teach
-from nonmember.audit.classifiers.made import Made
+from nonmember.audit.classifiers.jobs import CLASSIFIER, Asked, Guarded, Inquire, Plan, Teach, Work
+from nonmember.audit.classifiers.made import Made, Trained
 from nonmember.audit.classifiers.subject import Subject, Target
 from nonmember.audit.language.asking import arithmetic
 from nonmember.audit.parts import Common
@@ -15,7 +17,7 @@ from nonmember.data.examples import Examples
 from nonmember.models.causal import Placement
 from nonmember.models.classifiers import ClassifierSource
 from nonmember.models.source import digest
-from nonmember.signals.catalogue import SIGNALS, Of, Signal, Whose, extractor, queried
+from nonmember.signals.catalogue import Of, Signal, Whose, extractor, queried
 from nonmember.training import reference
 
 BLOCK = 16  # reference models trained in one job: what an interruption can cost, and workers share
@@ -40,25 +42,26 @@ class Placed(Protocol):
 
 def plan(subject: Subject) -> Plan:
     """The jobs of an audit: train what is to be trained, then ask every model once."""
-    jobs: dict[str, Teach | Inquire] = {}
+    jobs: dict[str, Work] = {one.address: one for one in guarding.prepared(subject)}
     answers: dict[tuple[str, str, str, str], tuple[str, ...]] = {}
     taught: dict[str, Teach] = {}
+    gauged: dict[str, str] = {}
     for target in subject.targets:
         models = _models(target, subject)
         (own,) = models["target"]
         if isinstance(own, Teach):
             taught[target.name] = own
-        for whose, of, name in _asked(target, subject):
-            asked = [
-                _inquiry(target, subject, model, whose, of, SIGNALS[name])
-                for model in models[whose]
-            ]
-            before = (one for one in models[whose] if isinstance(one, Teach))
-            made: tuple[Teach | Inquire, ...] = (*before, *asked)
-            for job in made:
-                jobs.setdefault(job.address, job)
-            answers[target.name, whose, name, of] = tuple(job.address for job in asked)
-    return Plan(tuple(jobs.values()), answers, taught)
+        for (whose, of, name), needed in _asked(target, subject).items():
+            for model in models[whose]:
+                made = list(_work(target, subject, model, (whose, of), needed))
+                jobs |= {job.address: job for job in made if job.address not in jobs}
+                key = target.name, whose, name, of
+                answers[key] = (*answers.get(key, ()), made[-1].address)
+        behind = guarding.guarded(target, own, subject)
+        if isinstance(behind, Guarded):
+            seen = guarding.gauge(target, behind, subject)
+            jobs[seen.address], gauged[target.name] = seen, seen.address
+    return Plan(tuple(jobs.values()), answers, taught, gauged)
 
 
 def _models(target: Target, subject: Subject) -> dict[Whose, list[ClassifierSource | Teach]]:
@@ -86,7 +89,8 @@ def teaching(
 ) -> Teach:
     """The job that trains some of a kind, once those at ``after`` are there."""
     models = kind.models[rows]
-    updates = reference.steps(kind.architecture, kind.recipe, models)
+    others = kind.reserve if isinstance(kind, Trained) else None
+    updates = reference.steps(kind.architecture, kind.recipe, models, others)
     numbered = f" {rows.start + 1}-{rows.start + len(models)}" if len(kind.models) > 1 else ""
     return Teach(
         digest("teach", *(one.address for one in models)),
@@ -100,13 +104,41 @@ def teaching(
     )
 
 
-def _asked(target: Target, subject: Subject) -> list[tuple[Whose, Of, str]]:
-    """Whom the target's attacks ask, about what, and for which signals."""
-    spec = subject.spec
+def _asked(target: Target, subject: Subject) -> dict[tuple[Whose, Of, str], set[str]]:
+    """Whom the target's attacks ask, about what, and for which signals: what of each is needed."""
+    spec, found = subject.spec, dict[tuple[Whose, Of, str], set[str]]()
     needs = [need for one in target.attacks for need in needs_of(one, target.attacks, spec)]
     needs.append("logits")  # what the target is worth, too
-    found = {(one.whose, _of(one.of), extractor(one.name).name) for one in queried(needs)}
-    return sorted(found, key=lambda one: (ORDER.index(one[0]), one))
+    for one in queried(needs):
+        key = one.whose, _of(one.of), extractor(one.name).name
+        found.setdefault(key, set()).add(one.name)
+    order = sorted(found, key=lambda one: (ORDER.index(one[0]), one))
+    return {key: found[key] for key in order}
+
+
+def _work(
+    target: Target,
+    subject: Subject,
+    model: ClassifierSource | Teach,
+    of: tuple[Whose, Of],
+    needed: Collection[str],
+) -> Iterator[Work]:
+    """Whatever has to be done until a model has answered, the answer last."""
+    signal, (whose, whom) = extractor(next(iter(needed))), of
+    examples = examples_of(whom, subject.candidates)
+    by, copies = guarding.beside(signal, examples, OF[whom], subject)
+    labels = all(signal.provides[name] == "label" for name in needed)
+    behind: Asked = guarding.guarded(target, model, subject)
+    before = guarding.copied(behind, examples, OF[whom], subject) if not labels else ()
+    if isinstance(model, Teach):
+        yield model
+    yield from (*before, *copies)
+    label = f"ask {WHOM[whose]}{target.name} for {signal.name} of {OF[whom]}"
+    known = guarding.range_of(subject.regenerator)
+    every = subject.candidates.every
+    asked = inquiry(label, behind, signal, examples, every, subject, known)
+    after = tuple(job.address for job in (*before, *copies))
+    yield guarding.with_copies(asked, by, after, labels=labels)
 
 
 def _of(of: Of) -> Of:
@@ -119,35 +151,27 @@ def examples_of(of: Of, candidates: Candidates) -> Examples:
     return candidates.population if of == "population" else candidates.examples
 
 
-def _inquiry(
-    target: Target,
-    subject: Subject,
-    model: ClassifierSource | Teach,
-    whose: Whose,
-    of: Of,
-    signal: Signal,
-) -> Inquire:
-    label = f"ask {WHOM[whose]}{target.name} for {signal.name} of {OF[of]}"
-    of_them = examples_of(of, subject.candidates)
-    return inquiry(label, model, signal, of_them, subject.candidates.every, subject)
-
-
 def inquiry(
     label: str,
-    model: ClassifierSource | Teach,
+    model: Asked,
     signal: Signal,
     examples: Examples,
     every: Examples,
     subject: Placed,
+    known: Mapping[str, Any] = MappingProxyType({}),
 ) -> Inquire:
-    """The job that asks a model, or several, for a signal of examples, some of ``every``."""
-    given = options.of_signal(signal, subject.spec)
-    models = len(model.models) if isinstance(model, Teach) else 1
+    """The job that asks a model, or several, for a signal of examples, some of ``every``.
+
+    ``known`` are defaults of options of these names.
+    """
+    given = options.of_signal(signal, subject.spec, known)
+    inner = model.inner if isinstance(model, Guarded) else model
+    models = len(inner.models) if isinstance(inner, Teach) else 1
     asks = signal.queries if isinstance(signal.queries, int) else int(given[signal.queries])
     address = digest(
         f"inquire {signal.name} {signal.version} {sorted(given.items())} "
         f"{arithmetic(subject.where)}",
-        *_decisive(model, every),
+        *(_decisive(model, every) if CLASSIFIER in signal.inputs else ()),
         examples.digests.tobytes(),
         examples.labels.tobytes(),
     )
@@ -160,13 +184,13 @@ def inquiry(
         every,
         given,
         subject.where,
-        models * len(examples) * asks,
-        ANSWER * models * len(examples) * asks,
+        models * len(examples) * max(1, asks),
+        ANSWER * models * len(examples) * max(1, asks),
     )
 
 
-def _decisive(model: ClassifierSource | Teach, every: Examples) -> Iterator[Any]:
+def _decisive(model: Asked, every: Examples) -> Iterator[Any]:
     """All about a model that decides its answers; of a file of them, whose they are."""
-    yield model.address if isinstance(model, Teach) else model.digest
+    yield model.digest if isinstance(model, ClassifierSource) else model.address
     if isinstance(model, ClassifierSource) and not model.asks:
         yield every.digests.tobytes()

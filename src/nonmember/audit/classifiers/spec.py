@@ -5,21 +5,34 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, PositiveInt, model_validator
 
 from nonmember.audit import parts
-from nonmember.audit.parts import Common, Part, Take, settings_of
+from nonmember.audit.parts import Common, Part, settings_of
 from nonmember.training.classifier_recipe import ClassifierRecipe
+from nonmember.training.diffusion_recipe import DiffusionRecipe
 from nonmember.types import ClassifierAccess
 
-CheckedRecipe = Annotated[ClassifierRecipe, settings_of(ClassifierRecipe)]
+BY_DEFENSES = {"objective", "hold_back"}
+"""What of a recipe only defenses set."""
+
+CheckedRecipe = Annotated[ClassifierRecipe, settings_of(ClassifierRecipe, without=BY_DEFENSES)]
+CheckedDiffusion = Annotated[DiffusionRecipe, settings_of(DiffusionRecipe)]
+
+
+class Take(parts.Take):
+    """The same of labelled examples; ``public`` ones are on neither side, for who defends."""
+
+    public: Annotated[int, Field(ge=0)] = 0
 
 
 class Labelled(Part):
     """Two files of labelled examples, or a pool (a file or embedded data) to draw both from.
 
-    ``label``, ``text`` and ``group`` name fields of tables and of JSON lines.
+    ``public`` is a file of others like them, on neither side, which who defends the target may
+    use. ``label``, ``text`` and ``group`` name fields of tables and of JSON lines.
     """
 
     members: str | None = None
     non_members: str | None = None
+    public: str | None = None
     pool: str | None = None
     take: Take | None = None
     label: str = "label"
@@ -31,6 +44,8 @@ class Labelled(Part):
         files, pool = (self.members, self.non_members), (self.pool, self.take)
         if all(files) != any(files) or all(pool) != any(pool) or all(files) == all(pool):
             raise ValueError("give members and non_members (two files), or pool and take")
+        if self.public is not None and self.pool is not None:
+            raise ValueError("public is a file beside members and non_members; of a pool, take it")
         return self
 
 
@@ -38,10 +53,49 @@ class Data(Labelled):
     """The candidates of an audit of classifiers.
 
     ``population`` is the share of the non-members that attackers know as such: they leave the
-    evaluation, and no reference model is trained on them.
+    evaluation, and no reference model is trained on them. ``calibration`` is the share of either
+    side by which defenses are set: the target may be trained on such members, but none of them
+    is evaluated.
     """
 
     population: Annotated[float, Field(ge=0, lt=1)] = 0.2
+    calibration: Annotated[float, Field(ge=0, lt=1)] = 0.0
+
+
+class Defense(Part):
+    """A registered defense of classifiers, by its name, and its options."""
+
+    name: str
+    options: dict[str, Any] = Field(default_factory=dict)
+
+
+class Diffusion(Part):
+    """The diffusion model that regenerates inputs: one that is there, or trained here.
+
+    ``model`` is a folder in the form of the diffusers library, ``low`` and ``high`` the range of
+    the inputs, where it does not say. One trained here is ``trained_on`` public examples, or on
+    the members: then its weights are as secret as the target's. Regenerated are ``n`` copies at
+    noise level ``t``, each with ``nfe`` evaluations by a ``sampler``.
+    """
+
+    model: str | None = None
+    trained_on: Literal["public", "members"] = "public"
+    recipe: CheckedDiffusion = DiffusionRecipe()
+    low: float | None = None
+    high: float | None = None
+    t: PositiveInt = 160
+    n: PositiveInt = 30
+    sampler: Literal["x0", "ddim", "dpmpp"] = "x0"
+    nfe: PositiveInt = 1
+
+    @model_validator(mode="after")
+    def _one_way(self) -> "Diffusion":
+        own = (self.trained_on, self.recipe) != ("public", DiffusionRecipe())
+        if self.model is not None and own:
+            raise ValueError("trained_on and recipe are of a diffusion model that is trained here")
+        if (self.low is None) != (self.high is None):
+            raise ValueError("low and high belong together; give both or neither")
+        return self
 
 
 class Target(Part):
@@ -49,6 +103,7 @@ class Target(Part):
 
     ``weights`` are those of a ``package.module:factory``. One trained here is of an
     ``architecture``: such a factory, or a packaged network's name; ``options`` are its own.
+    ``defenses`` are of how it is trained, in their order, and then of how it answers.
     """
 
     model: str | None = None
@@ -57,6 +112,7 @@ class Target(Part):
     architecture: str | None = None
     options: dict[str, Any] = Field(default_factory=dict)
     recipe: CheckedRecipe = ClassifierRecipe()
+    defenses: tuple[Defense, ...] = ()
 
     @model_validator(mode="after")
     def _one_way(self) -> "Target":
@@ -97,10 +153,13 @@ class References(Part):
 
 
 class Attacks(parts.Attacks):
-    """None may need more than ``access``."""
+    """None may need more than ``access``.
+
+    Attackers who regenerate inputs do so with the diffusion model that targets are defended with.
+    """
 
     access: ClassifierAccess = "weights"
-    queries: PositiveInt = 64
+    queries: PositiveInt = 130
 
 
 class ClassifierSpec(Common):
@@ -110,6 +169,7 @@ class ClassifierSpec(Common):
     data: Data
     targets: Annotated[dict[str, Target], Field(min_length=1)]
     references: References = References()
+    diffusion: Diffusion | None = None
     attacks: Attacks = Attacks()
 
     @model_validator(mode="after")

@@ -8,8 +8,9 @@ import numpy as np
 
 from nonmember.attacks.registry import Attack
 from nonmember.audit import threat
-from nonmember.audit.classifiers import made
+from nonmember.audit.classifiers import guards, made
 from nonmember.audit.classifiers.candidates import Candidates, Sides, candidates_of, read_sides
+from nonmember.audit.classifiers.guards import Guard, Regenerator
 from nonmember.audit.classifiers.made import Trained
 from nonmember.audit.classifiers.means import Means, lacks
 from nonmember.audit.classifiers.spec import ClassifierSpec
@@ -27,13 +28,15 @@ from nonmember.models.classifiers import ClassifierSource
 class Target:
     """A classifier to audit; one that is there (``source``), or one trained here.
 
-    ``references`` are the models that it is compared with, if any.
+    ``references`` are the models that it is compared with, if any. ``guard`` are the defenses
+    that stand before it, and before each of these.
     """
 
     name: str
     source: ClassifierSource | None
     made: Trained | None
     references: Trained | None
+    guard: Guard | None
     attacks: tuple[Attack, ...]
     left_out: Mapping[str, str]
 
@@ -44,10 +47,11 @@ class Target:
 
 @dataclass(frozen=True)
 class Subject:
-    """A spec together with everything it names."""
+    """A spec together with everything it names; ``regenerator`` is what defenders have."""
 
     spec: ClassifierSpec
     candidates: Candidates
+    regenerator: Regenerator | None
     targets: tuple[Target, ...]
     where: Placement
     findings: tuple[Finding, ...]
@@ -82,12 +86,15 @@ def inspect(spec: ClassifierSpec, given: Given = Given()) -> Subject:
     }
     names = _class_names(sources)
     sides = given.sides or read_sides(spec.data, names, seed=spec.seed)
-    candidates = candidates_of(sides, spec.data.population, seed=spec.seed)
+    candidates = candidates_of(
+        sides, spec.data.population, seed=spec.seed, calibration=spec.data.calibration
+    )
+    by = guards.regenerator(spec, candidates)
     targets = tuple(
-        _target(spec, name, source, _as_known(name, source, candidates, where), given)
+        _target(spec, name, source, _as_known(name, source, candidates, where), given, by)
         for name, source in sources.items()
     )
-    return Subject(spec, candidates, targets, where, findings(spec, candidates))
+    return Subject(spec, candidates, by, targets, where, findings(spec, candidates))
 
 
 def _class_names(sources: Mapping[str, ClassifierSource | None]) -> tuple[str, ...] | None:
@@ -149,11 +156,12 @@ def _target(
     source: ClassifierSource | None,
     candidates: Candidates,
     given: Given,
+    by: Regenerator | None,
 ) -> Target:
-    asked = spec.targets[name]
     try:
-        own = None if source else _made(asked, candidates, given, spec.seed)
-        references = _references(spec, asked, candidates, given)
+        own = None if source else _made(spec, name, candidates, given)
+        references = _references(spec, name, candidates, given)
+        guard = _guard(spec, name, by)
     except NonmemberError as error:
         raise type(error)(f"targets.{name}: {error}") from None
     means = Means(
@@ -162,11 +170,22 @@ def _target(
         arrays=isinstance(candidates.examples.inputs, np.ndarray),
         population=len(candidates.population),
         references=0 if references is None else len(references.models),
+        diffusion=by is not None,
     )
     attacks, left_out = threat.chosen(spec, lacks(spec, means))
     if references is not None and not threat.compares(attacks):
         references = None
-    return Target(name, source, own, references, attacks, left_out, _looks(spec, references))
+    looks = _looks(spec, references)
+    return Target(name, source, own, references, guard, attacks, left_out, looks)
+
+
+def _guard(spec: ClassifierSpec, name: str, by: Regenerator | None) -> Guard | None:
+    """What stands before the target; None: nothing does."""
+    steps = guards.steps(spec, name, "inference")
+    needed = any("copies" in one.defense.needs for one in steps)
+    return (
+        Guard(steps, by if needed else None, guards.secret(spec.seed, "fence")) if steps else None
+    )
 
 
 def _looks(spec: ClassifierSpec, references: Trained | None) -> int:
@@ -177,38 +196,44 @@ def _looks(spec: ClassifierSpec, references: Trained | None) -> int:
     return len(precision.rounds(how.most, first=how.count))
 
 
-def _made(asked: TargetSpec, candidates: Candidates, given: Given, seed: int) -> Trained:
+def _made(spec: ClassifierSpec, name: str, candidates: Candidates, given: Given) -> Trained:
     """How the target is to be trained."""
-    mine = candidates.examples.take(np.flatnonzero(candidates.split.member))
-    examples = candidates.control if asked.trained_on == "control" else mine
+    asked, recipe = spec.targets[name], guards.recipe(spec, name)
+    control = asked.trained_on == "control"
+    examples = candidates.control if control else candidates.members
     architecture = made.architecture(
         str(asked.architecture), candidates, given.models, asked.options
     )
-    return made.on_all(architecture, asked.recipe, examples, seed)
+    reserve = guards.reserve(recipe, asked, candidates)
+    return made.on_all(architecture, recipe, examples, spec.seed, reserve)
 
 
 def _references(
-    spec: ClassifierSpec, asked: TargetSpec, candidates: Candidates, given: Given
+    spec: ClassifierSpec, target: str, candidates: Candidates, given: Given
 ) -> Trained | None:
-    """The reference models of a target: of its own kind, if that is known, else as asked."""
-    how = spec.references
+    """The reference models of a target: of its own kind, if that is known, else as asked.
+
+    They are trained with its defenses.
+    """
+    how, asked = spec.references, spec.targets[target]
     name = asked.architecture or how.architecture or _own_architecture(asked, given)
     if not how.count or name is None or not threat.compares(threat.asked(spec)):
         return None
-    recipe = asked.recipe if asked.architecture else how.recipe
+    recipe = guards.recipe(spec, target) if asked.architecture else how.recipe
+    reserve = guards.reserve(recipe, asked, candidates)
     options = asked.options if asked.architecture else how.options
     architecture = made.architecture(name, candidates, given.models, options)
     if how.precision is not None:
-        made.on_halves(architecture, recipe, candidates, how.most, spec.seed)  # what may come
-    return made.on_halves(architecture, recipe, candidates, how.count, spec.seed)
+        made.on_halves(architecture, recipe, candidates, how.most, spec.seed, reserve)
+    return made.on_halves(architecture, recipe, candidates, how.count, spec.seed, reserve)
 
 
 def with_references(target: Target, subject: Subject, count: int) -> Target:
     """The target compared with so many reference models, of which the first are the same."""
     known, seed = target.references, subject.spec.seed
     assert known is not None
-    more = made.on_halves(known.architecture, known.recipe, subject.candidates, count, seed)
-    return replace(target, references=more)
+    how = (known.architecture, known.recipe, subject.candidates)
+    return replace(target, references=made.on_halves(*how, count, seed, known.reserve))
 
 
 def _own_architecture(asked: TargetSpec, given: Given) -> str | None:

@@ -1,17 +1,20 @@
 """Does the jobs of an audit of classifiers."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
-from nonmember.audit.classifiers.jobs import Inquire, Teach
+from nonmember.audit.classifiers import guarded
+from nonmember.audit.classifiers.jobs import CLASSIFIER, Asked, Gauge, Guarded, Inquire, Teach
 from nonmember.audit.language.asking import circumstances_of
+from nonmember.data.examples import Examples
 from nonmember.models import classifiers
 from nonmember.models.architecture import Architecture
+from nonmember.models.classifiers import ClassifierSource
 from nonmember.models.protocols import Classifier
 from nonmember.signals.store import Store
 from nonmember.training import kept
@@ -40,18 +43,32 @@ def _told(about: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def inquire(job: Inquire, store: Store, told: Callable[[int], None]) -> None:
-    """Ask each model, and put the answers together."""
-    start = time.perf_counter()
-    if isinstance(job.model, Teach):  # one that was damaged and deleted is trained again
-        job.model.kind.train(job.model.models, store, str(job.where.device), lambda _: None)
-    answers = [
-        job.signal.extract(model, job.examples, **job.options, watch=told)
-        for model in _opened(job, store)
-    ]
-    arrays = answers[0]
-    if isinstance(job.model, Teach) and len(job.model.kind.models) > 1:
-        arrays = {name: np.stack([one[name] for one in answers]) for name in arrays}
+    """Ask each model, and put the answers together; or the diffusion model, where that is asked."""
+    start, beside = time.perf_counter(), guarded.beside(job, store)
+    if CLASSIFIER in job.signal.inputs:
+        arrays = _answers(job, store, beside, told)
+    else:
+        given = {"examples": job.examples, **beside}
+        named = (given[name] for name in job.signal.inputs)
+        arrays = dict(job.signal.extract(*named, **job.options, watch=told))
+    if job.labels:
+        arrays = {name: arrays[name] for name in arrays if job.signal.provides[name] == "label"}
     store.put(job.address, arrays, circumstances_of(job.where, start))
+
+
+def _answers(
+    job: Inquire, store: Store, beside: Mapping[str, Any], told: Callable[[int], None]
+) -> dict[str, np.ndarray]:
+    inner, answers = beneath(job.model), []
+    if isinstance(inner, Teach):  # one that was damaged and deleted is trained again
+        inner.kind.train(inner.models, store, str(job.where.device), lambda _: None)
+    for model in asked_of(job, store):
+        given = {CLASSIFIER: model, "examples": job.examples, **beside}
+        named = (given[name] for name in job.signal.inputs)
+        answers.append(job.signal.extract(*named, **job.options, watch=told))
+    if isinstance(inner, Teach) and len(inner.kind.models) > 1:
+        return {name: np.stack([one[name] for one in answers]) for name in answers[0]}
+    return dict(answers[0])
 
 
 @dataclass(frozen=True)
@@ -71,13 +88,38 @@ class _Kept:
         return self.asked.logits(inputs)[0]
 
 
-def _opened(job: Inquire, store: Store) -> Iterator[Classifier]:
-    """What is asked, one in memory at a time."""
-    device = str(job.where.device)
-    if isinstance(job.model, Teach):
-        kind = job.model.kind.architecture
-        for one in job.model.models:
+def gauge(job: Gauge, store: Store, told: Callable[[int], None]) -> None:
+    """See what a target's defenses do."""
+    (model,) = _opened(beneath(job.model), job.examples, job.examples, str(job.where.device), store)
+    guarded.gauge(job, store, model, told)
+
+
+def beneath(model: Asked) -> ClassifierSource | Teach:
+    """The model itself, without what stands before it."""
+    return model.inner if isinstance(model, Guarded) else model
+
+
+def asked_of(job: Inquire, store: Store) -> Iterator[Classifier]:
+    """What is asked, one in memory at a time; behind its defenses, where they decide anything."""
+    inner, device = beneath(job.model), str(job.where.device)
+    for number, model in enumerate(_opened(inner, job.examples, job.every, device, store)):
+        if isinstance(job.model, Guarded):
+            yield guarded.answering(job.model, number, model, store, job.where, labels=job.labels)
+        else:
+            yield model
+
+
+def _opened(
+    model: ClassifierSource | Teach,
+    examples: Examples,
+    every: Examples,
+    device: str,
+    store: Store,
+) -> Iterator[Classifier]:
+    if isinstance(model, Teach):
+        kind = model.kind.architecture
+        for one in model.models:
             yield _Kept(kind, kept.load(kind, [one.address], store, device=device))
         return
-    shown = job.examples if job.model.asks else job.every
-    yield classifiers.load(job.model, device, shown)
+    shown = examples if model.asks else every
+    yield classifiers.load(model, device, shown)

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import numpy as np
 
-from nonmember.audit.classifiers.jobs import Inquire, Teach
+from nonmember.audit.classifiers.jobs import Gauge, Guarded, Inquire, Learn, Regenerate, Teach, Work
 from nonmember.audit.jobs import Compare, Job, Model, Protect, Query, Train, Tune, Write
 from nonmember.audit.language.asking import parameters, weights
 from nonmember.audit.language.sources import Served
+from nonmember.data.examples import Examples
 from nonmember.models.classifiers import ClassifierSource
 from nonmember.models.source import Source
 
@@ -23,8 +24,8 @@ def asks(job: Job) -> str | None:
 
 def memory(job: Job) -> int:
     """The bytes that doing a job takes, roughly: weights, and what training keeps beside them."""
-    if isinstance(job, Teach | Inquire):
-        inputs = (job.kind.examples if isinstance(job, Teach) else job.examples).inputs
+    if isinstance(job, Teach | Inquire | Gauge | Learn | Regenerate):
+        inputs = _examples(job).inputs
         return ROOM + _network(job) + (inputs.nbytes if isinstance(inputs, np.ndarray) else 0)
     if isinstance(job, Train) and job.recipe.method == "full":
         return ROOM + TRAINED * job.base.parameters
@@ -34,7 +35,14 @@ def memory(job: Job) -> int:
     return ROOM + (job.where.dtype.itemsize + 1) * parameters(model)  # the head is in float32 too
 
 
-def _network(job: Teach | Inquire) -> int:
+def _examples(job: Work) -> Examples:
+    """What a job of classifiers is about."""
+    if isinstance(job, Teach):
+        return job.kind.examples
+    return job.model.examples if isinstance(job, Learn) else job.examples
+
+
+def _network(job: Work) -> int:
     """The bytes of what is trained at once, or of what is read to be asked."""
     if isinstance(job, Teach):
         return TRAINED * job.kind.architecture.size * len(job.models)
@@ -52,9 +60,11 @@ def _loaded(job: Train | Protect | Query | Write | Tune | Compare) -> Model:
 
 def files(job: Job) -> Iterator[Path]:
     """The models, not made here, that a job reads."""
-    if isinstance(job, Inquire) and isinstance(job.model, ClassifierSource):
-        yield from (one for one in (job.model.path, job.model.weights) if one is not None)
-    if isinstance(job, Teach | Inquire):
+    if isinstance(job, Inquire | Gauge):
+        inner = job.model.inner if isinstance(job.model, Guarded) else job.model
+        paths = (inner.path, inner.weights) if isinstance(inner, ClassifierSource) else ()
+        yield from (one for one in paths if one is not None)
+    if isinstance(job, Teach | Inquire | Gauge | Learn | Regenerate):
         return
     model = _loaded(job)
     below: Model | None = model.base if isinstance(model, Train) else model

@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from nonmember.audit.classifiers.jobs import Inquire, Teach
-from nonmember.audit.classifiers.work import inquire, teach
+from nonmember.audit.classifiers.guarded import learn, regenerate
+from nonmember.audit.classifiers.jobs import Gauge, Inquire, Learn, Regenerate, Teach
+from nonmember.audit.classifiers.work import gauge, inquire, teach
 from nonmember.audit.defended import protecting
 from nonmember.audit.jobs import Compare, Job, Material, Protect, Query, Train, Tune, Write
 from nonmember.audit.language.asking import circumstances_of, weights
@@ -248,5 +249,8 @@ MAKING: Mapping[type, Callable[[Any, Store, Told], None]] = {
     Compare: compare,
     Teach: teach,
     Inquire: inquire,
+    Learn: learn,
+    Regenerate: regenerate,
+    Gauge: gauge,
 }
 """Who does the jobs that ask no model at hand, by their kind."""

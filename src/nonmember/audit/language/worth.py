@@ -6,7 +6,7 @@ import numpy as np
 
 from nonmember.audit.language.answers import Answers
 from nonmember.audit.language.subject import Subject, Target
-from nonmember.audit.records import Utility
+from nonmember.audit.worth import Utility
 from nonmember.evaluation.intervals import mean_interval
 from nonmember.signals.ragged import mean
 

@@ -1,8 +1,11 @@
 """Candidates, and the examples of another task that models are fine-tuned and judged by."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
+from jaxtyping import Int
 
 from nonmember.audit.classifiers.candidates import Candidates, Sides, codes
 from nonmember.audit.transfer.spec import Data, Downstream
@@ -10,21 +13,26 @@ from nonmember.data import labelled
 from nonmember.data.examples import Examples
 from nonmember.data.split import draw, tied_together
 from nonmember.errors import DataError
-from nonmember.seeds import generator
+from nonmember.seeds import derive, generator
 from nonmember.training.children_planning import classes_of
 from nonmember.types import Groups
+
+Role = Literal["children", "child"]
+Places = Int[np.ndarray, "_"]
 
 
 @dataclass(frozen=True)
 class Task:
     """The downstream task: what children are fine-tuned on, and what they are judged by.
 
-    ``group`` says which of the latter belong together.
+    ``group`` says which of the latter belong together; ``places``, which of the former the
+    children of references, and the one child that is the target, are made of.
     """
 
     examples: Examples
     test: Examples
     group: Groups
+    places: Mapping[Role, Places]
 
     @property
     def classes(self) -> int:
@@ -68,13 +76,24 @@ def read_task(
     except DataError as error:
         raise DataError(f"downstream: {error}") from None
     test = np.sort(own.non_members)
-    task = Task(found.take(np.sort(own.members)), found.take(test), groups[test])
+    inside = np.sort(own.members)
+    places = _places(groups[inside], asked, seed=seed)
+    task = Task(found.take(inside), found.take(test), groups[test], places)
     if int(task.test.labels.max()) >= task.classes:
         raise DataError(
             f"downstream: class {int(task.test.labels.max())} is among the test share only; give "
             "more examples of it, or leave it out"
         )
     return task
+
+
+def _places(group: Groups, asked: Downstream, *, seed: int) -> dict[Role, Places]:
+    """Which examples children are made of: all, or each role of a half, no group in both."""
+    every, half = np.arange(len(group)), len(group) // 2
+    if asked.overlap == "shared":
+        return {"children": every, "child": every}
+    apart = draw(group, members=half, non_members=len(group) - half, seed=derive(seed, "overlap"))
+    return {"children": np.sort(apart.members), "child": np.sort(apart.non_members)}
 
 
 def _among(found: Examples, candidates: Candidates) -> np.ndarray:

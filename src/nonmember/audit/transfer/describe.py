@@ -3,17 +3,27 @@
 from collections.abc import Mapping
 from typing import Any
 
+from nonmember.audit import options
 from nonmember.audit.classifiers import describe
 from nonmember.audit.classifiers.jobs import Plan
 from nonmember.audit.language.describe import circumstances, jobs
 from nonmember.audit.transfer.subject import Subject, Target
+from nonmember.signals.catalogue import extractor
 from nonmember.signals.store import Store
 from nonmember.training.children import Tuning
 
+ANSWERS = "aug_logits"
 PACKAGES = (*describe.PACKAGES, "opacus")
 
 
-def setting(tuning: Tuning) -> str:
+def setting(target: Target) -> str:
+    """How a target was made of its parent: what of that was trained, how long, on how much."""
+    kin = target.child or target.kin
+    shown = f"{kin.recipe.epochs} epochs, {int(kin.member[0].sum())} examples"
+    return f"{trained(kin.tuning)}, {shown}"
+
+
+def trained(tuning: Tuning) -> str:
     """What of the parent was trained, and within which budget."""
     one, budget = tuning.transfer, tuning.budget
     what = {
@@ -27,7 +37,7 @@ def setting(tuning: Tuning) -> str:
 
 def description(target: Target, subject: Subject) -> str:
     """The classifier, how it came about, and what it is compared with, in one line."""
-    how = setting(target.kin.tuning)
+    how = trained(target.kin.tuning)
     beside = f"compared with children of {len(target.references.models)} other parents, made alike"
     if target.source is not None:
         name = f"{target.source.name} ({target.source.kind})"
@@ -74,10 +84,38 @@ def data(subject: Subject) -> dict[str, Any]:
         "downstream source": asked.pool,
         "downstream classes": task.classes,
         "downstream examples": f"{len(task.examples)}, of which each model is shown "
-        f"{asked.share:g}; {len(task.test)} more to judge by",
-        "downstream overlap": "shared: all models draw from the same examples",
+        f"{asked.share:g} where nothing else is said; {len(task.test)} more to judge by",
+        "downstream overlap": overlap(subject),
         "initialisation of parents": "fresh: each from a seed of its own",
+        "references": subject.spec.parents.count,
+        "copies of a candidate that models are shown, itself one of them": views(subject),
+        "of an answer the attacker sees": seen(subject),
     }
+
+
+def overlap(subject: Subject) -> str:
+    """Whether references are fine-tuned on examples that the targets are fine-tuned on, too."""
+    if any(one.source is not None for one in subject.targets):
+        return "not known: what a model that is there was fine-tuned on is not told"
+    if subject.spec.downstream.overlap == "shared":
+        return "shared: all models draw from the same examples"
+    return (
+        "disjoint: the targets draw from one half of the examples, the references from the other; "
+        "references in turn draw from the same half"
+    )
+
+
+def views(subject: Subject) -> int:
+    """How many copies of a candidate there are, v."""
+    return int(options.of_signal(extractor(ANSWERS), subject.spec)["views"])
+
+
+def seen(subject: Subject) -> str:
+    """How much of an answer attacks on the fine-tuned model may look at."""
+    asked = subject.spec.attacks
+    if asked.access == "topk":
+        return f"the {asked.k} largest probabilities; the rest is spread evenly"
+    return "the likeliest class" if asked.access == "label" else "all probabilities"
 
 
 def provenance(subject: Subject, todo: Plan, store: Store) -> dict[str, Any]:

@@ -10,13 +10,14 @@ from nonmember.audit.classifiers.jobs import Plan
 from nonmember.audit.defended.choosing import Ground
 from nonmember.audit.judging import detectable, exposed, results
 from nonmember.audit.placebo import BlindScores, redraws
-from nonmember.audit.records import AttackResult, DownstreamUtility, TargetResult
+from nonmember.audit.records import AttackResult, TargetResult
 from nonmember.audit.scoring import scores as all_scores
 from nonmember.audit.transfer import describe, turns
-from nonmember.audit.transfer.means import asks_parents
+from nonmember.audit.transfer.means import asks_parents, needed
 from nonmember.audit.transfer.plan import TEST, WORTH
 from nonmember.audit.transfer.subject import Subject, Target
 from nonmember.audit.verdict import points_at_members, strongest, verdict
+from nonmember.audit.worth import DownstreamUtility
 from nonmember.errors import RunError
 from nonmember.evaluation import utility
 from nonmember.seeds import derive
@@ -30,6 +31,8 @@ def judged(
     target: Target, subject: Subject, todo: Plan, store: Store, blind: BlindScores
 ) -> tuple[TargetResult, dict[str, Scores]]:
     """Everything one target's attacks found, and their scores of all candidates.
+
+    Beside the scores is how exposed each candidate is over all references in turn.
 
     Args:
         target: the model.
@@ -45,8 +48,7 @@ def judged(
     ground, split = _ground(target, subject), subject.candidates.split
     scores = all_scores(known, split, ground.there, subject.spec)
     told, findings = results(target, subject, scores, ground)
-    of_parents = {one.name for one in target.attacks if asks_parents(one)}
-    attacks = [replace(one, of_parent=one.name in of_parents) for one in told]
+    attacks = _marked(told, target, subject)
     if not any(one.name in ground.carrying for one in attacks):
         raise RunError(f"targets.{target.name}: no attack gave a figure; give more examples")
     found = _concluded(target, subject, attacks, ground)
@@ -57,11 +59,24 @@ def judged(
         found,
         redraws=redraws(target, known.whole, scores, subject, ground, blind),
         exposed=exposed(scores[best.name], subject) if listed else (),
-        findings=(*findings, *turns.findings(turned, found.leaks)),
+        findings=(*findings, *turns.findings(turned.found, found.leaks)),
         training=describe.training(target, todo, store),
         downstream=_worth(target, subject, todo, store),
-        in_turn=turned,
-    ), scores
+        in_turn=turned.found,
+    ), {**scores, **turned.exposure}
+
+
+def _marked(told: Sequence[AttackResult], target: Target, subject: Subject) -> list[AttackResult]:
+    """The same, with who is asked and how much of an answer is looked at."""
+    attacks = {one.name: one for one in target.attacks}
+    return [
+        replace(
+            one,
+            of_parent=asks_parents(attacks[one.name]),
+            access=needed(attacks[one.name], one.needs, subject.spec),
+        )
+        for one in told
+    ]
 
 
 def _ground(target: Target, subject: Subject) -> Ground:
@@ -103,7 +118,7 @@ def _worth(target: Target, subject: Subject, todo: Plan, store: Store) -> Downst
     told = (np.asarray(store.array(address, "logits")), task.test.labels, task.group)
     level = spec.evaluation.level
     return DownstreamUtility(
-        describe.setting(target.kin.tuning),
+        describe.setting(target),
         len(task.test),
         utility.accuracy(*told, level=level),
         utility.loss(*told, level=level),

@@ -5,13 +5,15 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, PositiveInt, model_validator
 
-from nonmember.audit.classifiers.spec import Attacks, CheckedRecipe, Labelled
+from nonmember.audit.classifiers import spec as classifiers
+from nonmember.audit.classifiers.spec import CheckedRecipe, Labelled
 from nonmember.audit.parts import Common, Part
 from nonmember.models.transfer import Transfer
 from nonmember.training.children import Budget, Tuning
 from nonmember.training.classifier_recipe import ClassifierRecipe
 
 How = Literal["head", "last_k", "full", "lora"]
+Share = Annotated[float, Field(gt=0, le=1)]
 
 RECIPES: dict[str, dict[str, Any]] = {
     "head": {"epochs": 20, "learning_rate": 3e-3},
@@ -53,13 +55,16 @@ class Downstream(Part):
 
     If it is the pool that candidates are drawn from, what is left of it. ``merge`` neighbouring
     classes count as one: 2 makes five classes of ten digits. Each child is shown a random
-    ``share`` of those that are not among the ``test`` share, by which all are judged.
+    ``share`` of those that are not among the ``test`` share, by which all are judged. With an
+    ``overlap`` that is disjoint the target's come from one half of them, the references' from
+    the other: an attacker has others than whoever fine-tuned the target.
     """
 
     pool: str
     label: str = "label"
     merge: PositiveInt = 1
-    share: Annotated[float, Field(gt=0, le=1)] = 0.85
+    overlap: Literal["shared", "disjoint"] = "shared"
+    share: Share = 0.85
     test: Annotated[float, Field(gt=0, lt=1)] = 0.2
 
 
@@ -80,7 +85,8 @@ class Target(Part):
 
     ``kind`` says what of the parent is trained, ``k`` the last how many layers, ``rank`` that of
     LoRA's factors. With ``epsilon`` the fine-tuning is differentially private. What ``recipe``
-    leaves open follows from these. ``weights`` are those of a ``package.module:factory``.
+    leaves open follows from these. ``share`` takes the place of that of ``downstream``.
+    ``weights`` are those of a ``package.module:factory``.
     """
 
     model: str | None = None
@@ -91,6 +97,7 @@ class Target(Part):
     epsilon: Annotated[float, Field(gt=0)] | None = None
     delta: Annotated[float, Field(gt=0, lt=1)] = 1e-5
     clip: Annotated[float, Field(gt=0)] = 1.0
+    share: Share | None = None
     recipe: CheckedRecipe
 
     @model_validator(mode="before")
@@ -119,6 +126,21 @@ class Target(Part):
         epsilon = self.epsilon
         budget = None if epsilon is None else Budget(epsilon, self.delta, self.clip)
         return Tuning(Transfer(self.kind, self.k, self.rank), self.recipe, budget)
+
+
+class Attacks(classifiers.Attacks):
+    """None may need more than ``access``; of ``topk`` the ``k`` largest probabilities are seen."""
+
+    k: PositiveInt | None = None
+
+    @model_validator(mode="after")
+    def _so_many(self) -> "Attacks":
+        if (self.k is None) == (self.access == "topk"):
+            raise ValueError(
+                "k is how many probabilities an attacker with access 'topk' sees; give both or "
+                "neither"
+            )
+        return self
 
 
 class TransferSpec(Common):

@@ -13,8 +13,9 @@ from nonmember.audit.classifiers import made
 from nonmember.audit.classifiers.candidates import Candidates, Sides, candidates_of, read_sides
 from nonmember.audit.classifiers.made import Trained, Tuned
 from nonmember.audit.classifiers.subject import findings, source_of
-from nonmember.audit.transfer.data import Task, mislabelled, read_task
-from nonmember.audit.transfer.means import asks_parents, lacks
+from nonmember.audit.transfer import spec as specs
+from nonmember.audit.transfer.data import Role, Task, mislabelled, read_task
+from nonmember.audit.transfer.means import as_seen, asks_parents, lacks
 from nonmember.audit.transfer.spec import TransferSpec
 from nonmember.data.examples import Examples
 from nonmember.errors import ModelError, NonmemberError, SpecError
@@ -25,7 +26,6 @@ from nonmember.models.classifiers import ClassifierSource
 from nonmember.models.transfer import child_of
 from nonmember.seeds import derive
 from nonmember.training import children
-from nonmember.training.children import Tuning
 
 UNEQUAL = 0.1  # share of their records by which parents may differ without a word
 
@@ -96,6 +96,7 @@ def inspect(spec: TransferSpec, given: Given = Given()) -> Subject:
         DataError, ModelError, SpecError: one sentence saying where, what, and what to do.
     """
     threat.check(spec)
+    spec = as_seen(spec)
     where = causal.placement(spec.compute.device, "float32")
     sides = given.sides or read_sides(spec.data, None, seed=spec.seed)
     sides = mislabelled(sides, spec.data.mislabelled, seed=spec.seed)
@@ -144,8 +145,8 @@ def _target(
     spec, asked = subject.spec, subject.spec.targets[name]
     source = source_of(name, asked.model, asked.weights, given.models)
     try:
-        kin = _children(references, asked.tuning, subject, "children")
-        child = _children(parent, asked.tuning, subject, "child") if source is None else None
+        kin = _children(references, asked, subject, "children")
+        child = _children(parent, asked, subject, "child") if source is None else None
         if source is not None:
             _check(source, subject)
     except NonmemberError as error:
@@ -162,11 +163,13 @@ def _target(
     return Target(name, source, old, child, references, kin, attacks, left_out)
 
 
-def _children(parents: Trained, tuning: Tuning, subject: Subject, role: str) -> Tuned:
+def _children(parents: Trained, asked: specs.Target, subject: Subject, role: Role) -> Tuned:
     """One child of each of the parents."""
-    task, seed = subject.task, derive(subject.spec.seed, role)
-    count, share = len(parents.models), subject.spec.downstream.share
-    member = children.draws(len(task.examples), count, share=share, seed=seed)
+    task, seed, tuning = subject.task, derive(subject.spec.seed, role), asked.tuning
+    share = subject.spec.downstream.share if asked.share is None else asked.share
+    places = task.places[role]
+    member = np.zeros((len(parents.models), len(task.examples)), dtype=bool)
+    member[:, places] = children.draws(len(places), len(member), share=share, seed=seed)
     old, addresses = parents.architecture, [one.address for one in parents.models]
     models = children.models(old, task.examples, member, tuning, addresses, seed=seed)
     return Tuned(parents, child_of(old, task.classes), tuning, task.examples, member, models)

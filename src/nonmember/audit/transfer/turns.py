@@ -1,6 +1,7 @@
 """Every reference in turn as the target: what an attack finds on average, and by chance."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
@@ -14,7 +15,9 @@ from nonmember.audit.records import InTurn
 from nonmember.audit.transfer.subject import Subject, Target
 from nonmember.evaluation.checks import Finding
 from nonmember.evaluation.crossed import MeanAuc, mean_auc
+from nonmember.evaluation.exposure import auc_of_records
 from nonmember.evaluation.intervals import Interval
+from nonmember.evaluation.pooled import pooled_tpr
 from nonmember.seeds import derive
 from nonmember.types import RefMember
 
@@ -36,12 +39,23 @@ def told_of(attacks: Sequence[Attack]) -> Attack | None:
     return next((one for name in BY for one in attacks if one.name == name), None)
 
 
-def in_turn(known: Known) -> InTurn | None:
-    """Means over the references of what is found of each; None where neither attack ran."""
+@dataclass(frozen=True)
+class Turned:
+    """What all references in turn tell, and by the attack's name how exposed each candidate is.
+
+    That is an AUC over the references, (n,).
+    """
+
+    found: InTurn | None
+    exposure: Mapping[str, Float[np.ndarray, "n"]]
+
+
+def in_turn(known: Known) -> Turned:
+    """Means over the references of what is found of each; nothing where neither attack ran."""
     target, spec = known.target, known.subject.spec
     attack = told_of(target.attacks)
     if attack is None:
-        return None
+        return Turned(None, {})
     member: RefMember = known.whole("ref_member")
     groups = np.arange(len(member)) // 2
     given = options.of_attack(attack, spec)
@@ -52,12 +66,15 @@ def in_turn(known: Known) -> InTurn | None:
         return ALL[attack.name](answers, *known_too, **given)
 
     drawn = placebo(member, groups, seed=derive(spec.seed, "placebo"))
-    own, chance = _mean(known, scored(member), member), _mean(known, scored(drawn), drawn)
+    scores = scored(member)
+    own, chance = _mean(known, scores, member), _mean(known, scored(drawn), drawn)
     above = None
     if any(one.name == "parent_lira" for one in target.attacks):
-        told = lira_all(known.whole("ref_base_logits"), known.whole("labels"), member, groups)
-        above = _mean(known, told, member).mean
-    return InTurn(attack.name, len(member), own.mean, own.spread, chance.mean, above)
+        upper = lira_all(known.whole("ref_base_logits"), known.whole("labels"), member, groups)
+        above = _mean(known, upper, member).mean
+    rates = _rates(known, scores, member)
+    told = InTurn(attack.name, len(member), own.mean, own.spread, chance.mean, above, rates)
+    return Turned(told, {f"{attack.name} in turn": auc_of_records(scores, member)})
 
 
 def _mean(known: Known, scores: AllScores, member: RefMember) -> MeanAuc:
@@ -65,6 +82,19 @@ def _mean(known: Known, scores: AllScores, member: RefMember) -> MeanAuc:
     subject = known.subject
     pairs, level = np.arange(len(member)) // 2, subject.spec.evaluation.level
     return mean_auc(scores, member, pairs, subject.candidates.split.group, level=level)
+
+
+def _rates(
+    known: Known, scores: AllScores, member: RefMember
+) -> tuple[tuple[float, Interval], ...]:
+    """True-positive rates of all in one, at the rates asked for that the records can carry."""
+    spec, group = known.subject.spec, known.subject.candidates.split.group
+    level, seed = spec.evaluation.level, derive(spec.seed, "pooled")
+    what = (scores, member, np.arange(len(member)) // 2, group)
+    each = (
+        (fpr, pooled_tpr(*what, fpr=fpr, level=level, seed=seed)) for fpr in spec.evaluation.fpr
+    )
+    return tuple((fpr, found) for fpr, found in each if found is not None)
 
 
 def findings(found: InTurn | None, leaks: bool | None) -> list[Finding]:

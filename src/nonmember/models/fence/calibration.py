@@ -1,7 +1,7 @@
 """What a defender has beside the classifier: examples that take part in no evaluation."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -29,5 +29,5 @@ class Calibration:
     members: Examples
     non_members: Examples
     public: Examples
-    secret: bytes
+    secret: bytes = field(repr=False)
     remember: Remember = afresh

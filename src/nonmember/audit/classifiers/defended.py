@@ -1,0 +1,73 @@
+"""What the defenses of a classifier did: to its training, and to its answers."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from nonmember.audit.classifiers import guards
+from nonmember.audit.classifiers.guards import Step
+from nonmember.audit.classifiers.jobs import Plan
+from nonmember.audit.classifiers.subject import Subject, Target
+from nonmember.audit.records import DefenseResult
+from nonmember.audit.worth import GuardResult
+from nonmember.evaluation.intervals import Interval, clopper_pearson, independent, mean_interval
+from nonmember.signals.store import Store
+
+Pair = tuple[Interval, Interval]
+
+
+def defenses(target: Target, subject: Subject, todo: Plan, store: Store) -> Iterator[DefenseResult]:
+    """Each defense of a target, in the order in which it steps in."""
+    taught = todo.taught.get(target.name)
+    about = {} if taught is None else store.provenance(taught.models[0].address)
+    for step in guards.steps(subject.spec, target.name, "training"):
+        yield _result(step, spent=about.get("privacy"))
+    for step in target.guard.steps if target.guard else ():
+        yield _result(step)
+
+
+def _result(step: Step, spent: dict[str, object] | None = None) -> DefenseResult:
+    defense = step.defense
+    told = {name: value for name, value in step.options.items() if name != "seed"}
+    return DefenseResult(defense.name, defense.stage, told, {}, spent=spent)
+
+
+def guard(target: Target, subject: Subject, todo: Plan, store: Store) -> GuardResult | None:
+    """What stands before a target does to its answers about the candidates; None: nothing does."""
+    address = todo.gauged.get(target.name)
+    if address is None:
+        return None
+    split = subject.candidates.split
+    fenced = (store.folder(address) / "kept.npy").exists()
+    return GuardResult(
+        counts=(int(split.member.sum()), int((~split.member).sum())),
+        changed=_shares(store.array(address, "changed"), subject),
+        kept=_means(store.array(address, "kept"), subject) if fenced else None,
+        fell_back=_shares(store.array(address, "fell_back"), subject) if fenced else None,
+        inside=_shares(store.array(address, "inside"), subject) if fenced else None,
+        milliseconds=store.provenance(address)["milliseconds"],
+    )
+
+
+def _shares(marks: np.ndarray, subject: Subject) -> Pair:
+    """How often something holds, of members and of others."""
+    split, level = subject.candidates.split, subject.spec.evaluation.level
+    inside, outside = (
+        clopper_pearson(
+            int(marks[side].sum()),
+            int(side.sum()),
+            worth=independent(split.group[side]),
+            level=level,
+        )
+        for side in (split.member, ~split.member)
+    )
+    return inside, outside
+
+
+def _means(values: np.ndarray, subject: Subject) -> Pair:
+    split, level = subject.candidates.split, subject.spec.evaluation.level
+    inside, outside = (
+        mean_interval(values[side], split.group[side], level=level)
+        for side in (split.member, ~split.member)
+    )
+    return inside, outside

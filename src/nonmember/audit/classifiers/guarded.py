@@ -1,0 +1,176 @@
+"""Does the jobs of defenses that stand before a classifier."""
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from nonmember.audit.classifiers.guards import Learned, Regenerator
+from nonmember.audit.classifiers.jobs import Gauge, Guarded, Inquire, Learn, Regenerate
+from nonmember.audit.language.asking import circumstances_of
+from nonmember.models import diffusion
+from nonmember.models.causal import Placement
+from nonmember.models.diffusion import Copies, Diffusion, fresh
+from nonmember.models.fence.calibration import Arrays, Calibration
+from nonmember.models.fence.fenced import Fenced
+from nonmember.models.protocols import Classifier
+from nonmember.models.source import digest
+from nonmember.signals.copies_kept import remembered
+from nonmember.signals.diffused import Joined
+from nonmember.signals.store import Store, note
+from nonmember.training.diffusion import train_diffusion
+
+HUNDRED = 100  # inputs of a question whose time is taken
+TIMES = 20  # questions that are timed, after a first that is not
+Told = Callable[[int], None]
+
+
+def learn(job: Learn, store: Store, told: Told) -> None:
+    """Train a diffusion model."""
+    start, asked = time.perf_counter(), job.model
+    scratch, device = store.scratch(job.address), str(job.where.device)
+    made = train_diffusion(
+        np.asarray(asked.examples.inputs),
+        asked.recipe,
+        low=asked.low,
+        high=asked.high,
+        seed=asked.seed,
+        device=device,
+        scratch=scratch,
+        watch=told,
+    )
+    with store.writing(job.address) as folder:
+        diffusion.save(made, folder / "model")
+        told_of = {"trained on": made.trained_on, "examples": len(asked.examples)}
+        note(folder, {**circumstances_of(job.where, start), **told_of})
+
+
+def regenerate(job: Regenerate, store: Store, told: Told) -> None:
+    """Make what the store lacks of the copies of some examples."""
+    start = time.perf_counter()
+    copies_of(job.by, store, job.where, told)(np.asarray(job.examples.inputs))
+    store.put(job.address, {}, circumstances_of(job.where, start))
+
+
+def copies_of(by: Regenerator, store: Store, where: Placement, told: Told | None = None) -> Copies:
+    """What gives the copies, of which each is made once."""
+    model = opened(by, store, where)
+    made = fresh(model, by.how, by.secret, watch=told)
+    return remembered(made, store, low=model.low, high=model.high)
+
+
+def opened(by: Regenerator, store: Store, where: Placement) -> Diffusion:
+    """The diffusion model itself."""
+    device, model = str(where.device), by.model
+    if isinstance(model, Learned):
+        return diffusion.find(str(store.folder(model.digest) / "model"), device=device)
+    return diffusion.find(str(model.path), low=model.low, high=model.high, device=device)
+
+
+def beside(job: Inquire, store: Store) -> dict[str, Any]:
+    """What a signal is given besides a classifier and examples."""
+    if "diffusion" in job.signal.inputs:
+        return {"diffusion": opened(job.diffused[0], store, job.where)}
+    if job.diffused:
+        return {"diffused": Joined(tuple(copies_of(one, store, job.where) for one in job.diffused))}
+    return {}
+
+
+def answering(
+    asked: Guarded,
+    number: int,
+    model: Classifier,
+    store: Store,
+    where: Placement,
+    *,
+    labels: bool,
+) -> Classifier:
+    """A model behind its defenses, set by its own known examples.
+
+    Where ``labels`` alone are looked at, and no defense changes any, the model itself: a
+    boundary that is searched for with thousands of questions lies where it did.
+    """
+    found = chain(asked, number, model, store, where)
+    keeps = all(getattr(one, "label_preserving", False) for one in found[1:])
+    return found[0] if labels and keeps else found[-1]
+
+
+def chain(
+    asked: Guarded, number: int, model: Classifier, store: Store, where: Placement
+) -> list[Classifier]:
+    """The model, and then what it is behind each of its defenses."""
+    guard, found = asked.guard, [model]
+    copies = None if guard.regenerator is None else copies_of(guard.regenerator, store, where)
+    for place, step in enumerate(guard.steps):
+        once = partial(_once, store, f"{asked.address} {number} {place}", where)
+        own = asked.known[number]
+        calibration = Calibration(own.members, own.non_members, asked.public, guard.secret, once)
+        given = {"classifier": found[-1], "calibration": calibration, "copies": copies}
+        named = (given[name] for name in step.defense.needs)
+        found.append(step.defense.apply(*named, **step.options))
+    return found
+
+
+def _once(store: Store, of: str, where: Placement, name: str, make: Callable[[], Arrays]) -> Arrays:
+    """What a defense is set to, fitted the first time that it is asked for."""
+    address = digest("fitted", of, name)
+    if not store.has(address):
+        start = time.perf_counter()
+        made = make()
+        store.put(address, made, {**circumstances_of(where, start), "arrays": sorted(made)})
+    names = store.provenance(address)["arrays"]
+    return {one: np.array(store.array(address, one)) for one in names}
+
+
+def gauge(job: Gauge, store: Store, model: Classifier, told: Told) -> None:
+    """What the defenses do to the answers, and what a question costs with them and without."""
+    start = time.perf_counter()
+    found = chain(job.model, 0, model, store, job.where)
+    inputs = np.asarray(job.examples.inputs)
+    arrays: Arrays = {"changed": _labels(found[-1], inputs) != _labels(model, inputs)}
+    fences = [one for one in found if isinstance(one, Fenced)]
+    if fences:
+        answer = fences[0].answer(inputs)
+        arrays["kept"] = answer.kept.mean(axis=1, dtype=np.float64)
+        arrays |= {"fell_back": answer.fell_back, "inside": answer.inside}
+    timed = {
+        "undefended": _timed(model, inputs),
+        "defended": _timed(_live(job, store, found), inputs),
+    }
+    about = {**circumstances_of(job.where, start), "milliseconds": timed}
+    store.put(job.address, arrays, about)
+    told(len(inputs))
+
+
+def _labels(model: Classifier, inputs: np.ndarray) -> np.ndarray:
+    return model.logits(inputs).argmax(axis=1)
+
+
+def _live(job: Gauge, store: Store, found: list[Classifier]) -> Classifier:
+    """The outermost defense as it serves: with copies that are made when they are asked for."""
+    by = job.model.guard.regenerator
+    last = found[-1]
+    if by is None or not isinstance(last, Fenced):
+        return last
+    return replace(last, copies=fresh(opened(by, store, job.where), by.how, by.secret))
+
+
+def _timed(model: Classifier, inputs: np.ndarray) -> dict[str, float]:
+    """Milliseconds of a question about one input, and per input about a hundred at once."""
+    alone = [_milliseconds(model, inputs[place : place + 1]) for place in range(TIMES + 1)]
+    many = inputs[:HUNDRED]
+    _milliseconds(model, many)
+    return {
+        "one": float(np.median(alone[1:])),
+        "one p95": float(np.quantile(alone[1:], 0.95)),
+        "of a hundred": _milliseconds(model, many) / len(many),
+    }
+
+
+def _milliseconds(model: Classifier, inputs: np.ndarray) -> float:
+    start = time.perf_counter()
+    model.logits(inputs)
+    return 1000 * (time.perf_counter() - start)

@@ -1,0 +1,124 @@
+"""The jobs of defenses that stand before a classifier: what they learn, regenerate, and cost."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from nonmember.audit.classifiers.candidates import Candidates, Known
+from nonmember.audit.classifiers.guards import Learned, Regenerator, secret
+from nonmember.audit.classifiers.jobs import Gauge, Guarded, Inquire, Learn, Regenerate, Teach, Work
+from nonmember.audit.classifiers.made import Trained
+from nonmember.audit.classifiers.subject import Subject, Target
+from nonmember.data.examples import Examples
+from nonmember.models.classifiers import ClassifierSource
+from nonmember.models.source import digest
+from nonmember.seeds import generator
+from nonmember.signals.catalogue import Signal
+from nonmember.signals.diffused import LEVELS
+from nonmember.training.reference import Model
+
+UPDATE, COPY = 2e8, 2e6  # operations that an update of a denoiser, or a copy, stands for
+DIFFUSED, DIFFUSION = "diffused", "diffusion"
+"""What a signal calls copies of the attacker's own, and the diffusion model itself."""
+
+
+def regenerating(by: Regenerator, examples: Examples, of: str, subject: Subject) -> Regenerate:
+    """The job that makes the copies of some examples."""
+    count = len(examples) * by.how.n * by.how.nfe
+    address = digest("regenerate", by.digest, examples.digests.tobytes())
+    label = f"regenerate {of} at t = {by.how.t}"
+    return Regenerate(address, label, by, examples, subject.where, count, COPY * count)
+
+
+def guarded(
+    target: Target, model: ClassifierSource | Teach, subject: Subject
+) -> ClassifierSource | Teach | Guarded:
+    """A model of a target behind its defenses, if there are any."""
+    guard, candidates = target.guard, subject.candidates
+    if guard is None:
+        return model
+    if isinstance(model, Teach) and model.kind is target.references:
+        known = tuple(_known_of(model.kind, one, candidates) for one in model.models)
+    else:
+        known = (candidates.calibration,)
+    whose = model.address if isinstance(model, Teach) else model.digest
+    held = (part.digests.tobytes() for one in known for part in (one.members, one.non_members))
+    address = digest("guarded", whose, guard.digest, *held, candidates.public.digests.tobytes())
+    return Guarded(address, model, guard, known, candidates.public)
+
+
+def _known_of(kind: Trained, model: Model, candidates: Candidates) -> Known:
+    """By which a reference's defenses are set: as many that it saw and did not see."""
+    rng, like = generator(model.seed, "calibration"), candidates.calibration
+    seen = rng.permutation(np.flatnonzero(model.rows))[: len(like.members)]
+    unseen = rng.permutation(np.flatnonzero(~model.rows))[: len(like.non_members)]
+    return Known(kind.examples.take(np.sort(seen)), kind.examples.take(np.sort(unseen)))
+
+
+def range_of(by: Regenerator | None) -> dict[str, Any]:
+    """What signals that alter inputs are told, so that they stay in a diffusion model's range."""
+    if by is None:
+        return {}
+    low, high = by.model.low, by.model.high
+    return {"low": low, "high": high, "bounds": (low, high)}
+
+
+def attackers(by: Regenerator, subject: Subject) -> tuple[Regenerator, ...]:
+    """The same diffusion model in the hands of an attacker, who has noise of his own."""
+    own = secret(subject.spec.seed, "attacker")
+    return tuple(Regenerator(by.model, how, own) for how in LEVELS)
+
+
+def beside(
+    signal: Signal, examples: Examples, of: str, subject: Subject
+) -> tuple[tuple[Regenerator, ...], tuple[Regenerate, ...]]:
+    """Whoever regenerates inputs for a signal, and the jobs in which they do so before."""
+    by = subject.regenerator
+    if by is None or not {DIFFUSED, DIFFUSION}.intersection(signal.inputs):
+        return (), ()
+    if DIFFUSED not in signal.inputs:
+        return (by,), ()
+    found = attackers(by, subject)
+    return found, tuple(regenerating(one, examples, of, subject) for one in found)
+
+
+def prepared(subject: Subject) -> Iterator[Work]:
+    """What defenders and attackers share: the diffusion model, where it is trained here."""
+    by = subject.regenerator
+    if by is not None and isinstance(by.model, Learned):
+        updates, label = by.model.recipe.updates, f"{len(by.model.examples)} examples"
+        label = f"train a diffusion model on {label}"
+        yield Learn(by.model.digest, label, by.model, subject.where, updates, UPDATE * updates)
+
+
+def copied(
+    model: ClassifierSource | Teach | Guarded, examples: Examples, of: str, subject: Subject
+) -> tuple[Regenerate, ...]:
+    """The jobs that make what a guarded model answers from: copies that all such share."""
+    if not isinstance(model, Guarded) or model.guard.regenerator is None:
+        return ()
+    return (regenerating(model.guard.regenerator, examples, of, subject),)
+
+
+def with_copies(
+    job: Inquire, by: tuple[Regenerator, ...], after: tuple[str, ...], *, labels: bool
+) -> Inquire:
+    """The job as it is done: under an address that says whether labels only, and whose copies.
+
+    Of a model with nothing before it labels are no less than the rest of its answers.
+    """
+    labels = labels and isinstance(job.model, Guarded)
+    said = [one.digest for one in by] + ["labels"] * labels
+    address = digest(job.address, *said) if said else job.address
+    return replace(job, address=address, labels=labels, diffused=by, after=after)
+
+
+def gauge(target: Target, model: Guarded, subject: Subject) -> Gauge:
+    """The job that sees what a target's defenses do to the candidates' answers."""
+    examples = subject.candidates.examples
+    after = tuple(one.address for one in copied(model, examples, "candidates", subject))
+    address = digest("gauge", model.address, examples.digests.tobytes())
+    label = f"see what the defenses of {target.name} do"
+    return Gauge(address, label, model, examples, subject.where, len(examples), COPY, after)

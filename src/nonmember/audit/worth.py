@@ -1,0 +1,74 @@
+"""What a model is worth, and what its defenses cost: values with counts and intervals."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from nonmember.evaluation.intervals import Interval
+
+
+@dataclass(frozen=True)
+class Utility:
+    """What a model is worth on the non-members, texts of the same kind that it never saw.
+
+    ``loss`` is the mean over records of nats per token, ``accuracy`` of the share of tokens
+    that were the likeliest. Changes are paired, record by record, with the target ``against``,
+    which was trained alike without a defense; positive where this model's value is larger.
+    """
+
+    records: int
+    loss: Interval
+    accuracy: Interval
+    against: str | None = None
+    loss_change: Interval | None = None
+    accuracy_change: Interval | None = None
+
+
+@dataclass(frozen=True)
+class ClassifierUtility:
+    """What a classifier is worth on the non-members, inputs of the same kind that it never saw.
+
+    ``loss`` is the mean cross-entropy in nats; ``calibration_error`` the expected one (Guo et
+    al. 2017), 0 to 1. ``confidence_auc`` is of its confidence, right answers against wrong ones,
+    ``brier`` the Brier score, 0 to 2.
+    """
+
+    records: int
+    accuracy: Interval
+    loss: Interval
+    calibration_error: Interval
+    accuracy_on_members: Interval
+    confidence_auc: Interval | None = None
+    brier: Interval | None = None
+
+
+@dataclass(frozen=True)
+class DownstreamUtility:
+    """What a fine-tuned classifier is worth on examples of its own task that it never saw.
+
+    ``setting`` says how it was made of its parent; the rest is as of ``ClassifierUtility``.
+    """
+
+    setting: str
+    examples: int
+    accuracy: Interval
+    loss: Interval
+    calibration_error: Interval
+
+
+@dataclass(frozen=True)
+class GuardResult:
+    """What the defenses before a classifier do to its answers about the candidates.
+
+    Pairs are of ``counts`` members and non-members. ``changed`` is how often the label is another
+    one than the classifier's own. Of regenerated copies ``kept`` is the share that has the
+    input's label, ``fell_back`` how often none has, and ``inside`` how often the one that was
+    answered with lies in the interval. ``milliseconds`` of a question, with the defenses and
+    without: about one input, its 95th percentile, and per input of a hundred.
+    """
+
+    counts: tuple[int, int]
+    changed: tuple[Interval, Interval]
+    kept: tuple[Interval, Interval] | None
+    fell_back: tuple[Interval, Interval] | None
+    inside: tuple[Interval, Interval] | None
+    milliseconds: Mapping[str, Mapping[str, float]]

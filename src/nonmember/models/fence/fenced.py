@@ -1,0 +1,204 @@
+"""A classifier whose every answer is that to a regenerated copy of the input."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple, TypeAlias
+
+import numpy as np
+from jaxtyping import Bool, Float32, Float64
+
+from nonmember.errors import ModelError
+from nonmember.models.diffusion.copies import Copies
+from nonmember.models.fence import select
+from nonmember.models.fence.keyed import Batch, draws
+from nonmember.models.fence.select import Chosen, CopyLogits, Draws, Kept, Selector
+from nonmember.models.protocols import Classifier
+from nonmember.types import Inputs, Labels, Logits
+
+Fallback: TypeAlias = Literal["donor", "flat"]
+"""What is answered where no copy keeps the label."""
+
+FEWEST = 20  # donors of a label, below which one of them would be met again too soon
+NUMBERS = 1 << 20  # of the inputs that are regenerated at once
+ROWS = 256
+
+
+class Answer(NamedTuple):
+    """What a fence answers to n inputs, and how it came to it.
+
+    ``logits`` (n c), float32; ``kept`` (n v) where a copy has the label of its input;
+    ``fell_back`` (n,) where none has; ``inside`` (n,) where the copy that was answered with
+    lies in the interval of s1 or s2, and under the others where there is one.
+    """
+
+    logits: Float32[np.ndarray, "n c"]
+    kept: Bool[np.ndarray, "n v"]
+    fell_back: Bool[np.ndarray, "n"]
+    inside: Bool[np.ndarray, "n"]
+
+
+@dataclass(frozen=True, eq=False)
+class Fence:
+    """How an answer is chosen, as it was calibrated.
+
+    ``low`` and ``high`` are log odds of the likeliest class in nats, infinite where any will
+    do; ``donors`` (d c) are defended answers to public inputs, ordered by their label, and
+    ``confidence`` is the median of their log odds. ``figures`` tell how the calibration went:
+    ``apart``, the divergence that the interval left there, and the share of copies that kept
+    the label, ``kept_members``, ``kept_non_members`` and ``kept_public``, as far as asked.
+    """
+
+    selector: Selector
+    fallback: Fallback
+    low: float
+    high: float
+    donors: Float32[np.ndarray, "d c"]
+    confidence: float
+    figures: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def label_preserving(self) -> bool:
+        """Whether every input keeps the label that the classifier gives it."""
+        return self.selector not in ("mean", "majority")
+
+    def choose(self, answers: CopyLogits, labels: Labels, choice: Draws) -> Chosen:
+        """An answer for each input, as far as there is one, from those to its copies (n v c)."""
+        match self.selector:
+            case "s3":
+                return select.by_draw(answers, labels, choice)
+            case "mean":
+                return select.mean(answers)
+            case "majority":
+                return select.majority(answers, labels)
+            case _:
+                return select.by_interval(answers, labels, self.low, self.high)
+
+    def instead(self, labels: Labels, choice: Draws) -> Float64[np.ndarray, "n c"]:
+        """What is answered for these labels where no copy keeps them.
+
+        It tells nothing of the input but its label: the answer to a public input with that
+        label, drawn for this one, or where fewer than 20 have it the label at the median
+        confidence of all donors and the other classes alike.
+        """
+        classes = self.donors.shape[1]
+        found = np.zeros((len(labels), classes))
+        found[np.arange(len(labels)), labels] = self.confidence + np.log(classes - 1)
+        if self.fallback == "flat":
+            return found
+        counts = np.bincount(self.donors.argmax(axis=1), minlength=classes)
+        starts, enough = counts.cumsum() - counts, counts[labels] >= FEWEST
+        places = starts[labels] + np.floor(choice * counts[labels]).astype(np.int64)
+        found[enough] = self.donors[places[enough]]
+        return found
+
+
+@dataclass(frozen=True, eq=False)
+class Fenced:
+    """A ``Classifier`` behind a fence: Diffence (Peng et al. 2025, arXiv:2312.04692).
+
+    The same input is answered alike, alone or among others, as far as the classifier and the
+    diffusion model do so: answers are rounded to 1/4096 nat, so that float noise shows in few.
+    What is drawn for an input depends on it and on ``secret``, which nobody else may have.
+    """
+
+    classifier: Classifier
+    copies: Copies
+    fence: Fence
+    secret: bytes = field(repr=False)
+
+    @property
+    def classes(self) -> int:
+        """How many classes it knows."""
+        return self.classifier.classes
+
+    @property
+    def label_preserving(self) -> bool:
+        """Whether every input keeps the label that the classifier gives it."""
+        return self.fence.label_preserving
+
+    def logits(self, inputs: Inputs) -> Float32[np.ndarray, "n c"]:
+        """Logits (n c), float32, of n inputs; their label is the classifier's own under s1 to s3.
+
+        Raises:
+            ModelError: as for ``answer``.
+        """
+        return self.answer(inputs).logits
+
+    def answer(self, inputs: Inputs) -> Answer:
+        """What it answers to n inputs, and how it came to it.
+
+        Raises:
+            ModelError: the inputs are texts, the classifier refuses them, there are no copies
+                of them or of another form, or something in either is not finite.
+            DataError: the inputs are not such as the diffusion model was trained on.
+        """
+        parts = [self._answer(rows) for rows in _blocks(arrays(inputs))]
+        return Answer(*(np.concatenate(part) for part in zip(*parts, strict=True)))
+
+    def _answer(self, rows: Batch) -> Answer:
+        labels, answers = asked(self.classifier, self.copies, rows)
+        chosen = self.fence.choose(answers, labels, draws(self.secret, "copy", rows))
+        lost = ~chosen.found
+        found, label = chosen.logits.astype(np.float64), np.where(lost, labels, chosen.label)
+        found[lost] = self.fence.instead(labels[lost], draws(self.secret, "donor", rows[lost]))
+        kept: Kept = select.keeping(answers, labels)
+        return Answer(select.rounded(found, label), kept, lost, chosen.inside)
+
+
+def asked(
+    classifier: Classifier, copies: Copies, inputs: Inputs
+) -> tuple[Labels, Float32[np.ndarray, "n v c"]]:
+    """The labels (n,) of n inputs, and the logits (n v c) of the copies of each.
+
+    Raises:
+        ModelError: as for ``Fenced.answer``.
+    """
+    rows = arrays(inputs)
+    own = _finite(classifier.logits(rows), "the inputs")
+    parts = [_of_copies(classifier, copies, some) for some in _blocks(rows)]
+    return own.argmax(axis=1), np.concatenate(parts)
+
+
+def _blocks(rows: Batch) -> Iterator[Batch]:
+    """As many rows at a time as can be regenerated at once; one empty block of none."""
+    step = max(1, min(ROWS, NUMBERS * len(rows) // max(1, rows.size)))
+    for start in range(0, max(1, len(rows)), step):
+        yield rows[start : start + step]
+
+
+def _of_copies(classifier: Classifier, copies: Copies, rows: Batch) -> Float32[np.ndarray, "n v c"]:
+    made = copies(rows)
+    if made.ndim != rows.ndim + 1 or (len(made), *made.shape[2:]) != rows.shape:
+        raise ModelError(
+            f"fence: copies in shape {made.shape} of inputs in shape {rows.shape}; give copies "
+            "as (inputs copies ...)"
+        )
+    if not made.shape[1]:
+        raise ModelError("fence: there are no copies to choose from; make at least one of each")
+    if made.dtype.kind == "f" and not np.isfinite(made).all():
+        raise ModelError(
+            "fence: a copy holds a number that is not finite; train the diffusion model again, "
+            "with a lower learning rate"
+        )
+    answers = _finite(classifier.logits(made.reshape(-1, *rows.shape[1:])), "copies of them")
+    return answers.reshape(*made.shape[:2], classifier.classes)
+
+
+def arrays(inputs: Inputs) -> Batch:
+    """The inputs, if they can be regenerated.
+
+    Raises:
+        ModelError: they are texts.
+    """
+    if not isinstance(inputs, np.ndarray):
+        raise ModelError("fence: is given texts, which are not regenerated; give arrays")
+    return inputs
+
+
+def _finite(logits: Logits, what: str) -> Logits:
+    if not np.isfinite(logits).all():
+        raise ModelError(
+            f"fence: the classifier's answer to {what} is not finite; mend the classifier, or "
+            "leave those inputs out"
+        )
+    return logits

@@ -1,0 +1,94 @@
+"""Noise: as much as eq. (3) says, and the same for the same input."""
+
+import hashlib
+import hmac
+
+import numpy as np
+import pytest
+import torch
+from models.diffusion.small import SECRET, gaussian, images
+
+from nonmember.models.diffusion import Regeneration, noise
+from nonmember.models.diffusion.regeneration import batches
+from nonmember.models.diffusion.schedule import cleaned, linear, noised
+
+
+def test_the_schedule_is_that_of_the_paper() -> None:
+    alphas = linear()
+    known = {39: 0.9806, 49: 0.971, 99: 0.897, 159: 0.7636, 199: 0.659}
+    assert {t: round(float(alphas[t]), len(str(value)) - 2) for t, value in known.items()} == known
+    assert alphas.shape == (1000,)
+    assert alphas[0] == 1 - 1e-4
+
+
+@pytest.mark.parametrize("index", [0, 39, 159, 999])
+def test_noised_inputs_have_the_mean_and_the_spread_of_the_formula(index: int) -> None:
+    count, alpha = 20000, float(linear()[index])
+    inputs = np.array([[0.9]], dtype=np.float32)
+    how = Regeneration(t=index + 1, n=count)
+    found = torch.cat([one[3] for one in batches(gaussian((1,)), inputs, how, SECRET)]).double()
+    spread = (1 - alpha) ** 0.5
+    assert abs(float(found.mean()) - alpha**0.5 * 0.8) < 4 * spread / count**0.5
+    assert abs(float(found.std()) / spread - 1) < 4 / (2 * count) ** 0.5
+
+
+def test_noising_is_that_of_diffusers() -> None:
+    from diffusers import DDIMScheduler
+
+    rng = torch.Generator().manual_seed(0)
+    given, drawn = torch.rand(4, 3, 5, generator=rng), torch.randn(4, 3, 5, generator=rng)
+    for t in (0, 39, 159, 999):
+        theirs = DDIMScheduler().add_noise(given, drawn, torch.tensor([t] * 4))
+        alpha = float(linear()[t])
+        torch.testing.assert_close(noised(given, drawn, alpha), theirs, atol=1e-5, rtol=0)
+    torch.testing.assert_close(cleaned(noised(given, drawn, 0.5), drawn, 0.5), given)
+
+
+def test_noise_by_hand() -> None:
+    codes = np.array([[0, 7, 255]], dtype=np.uint8)
+    told = f"{noise.VERSION} (3,) 159 x0\n".encode() + bytes([0, 7, 255])
+    key = int.from_bytes(hmac.new(SECRET, told, hashlib.sha256).digest()[:16], "little")
+    assert noise.keys(codes, 159, "x0", SECRET) == [key]
+    found = noise.blocks([key], np.array([0, 0]), np.array([0, 5]), (3,))
+    for row, j in zip(found, (0, 5), strict=True):
+        stream = np.random.Generator(np.random.Philox(key=key, counter=j << 128))
+        np.testing.assert_array_equal(row, stream.standard_normal(3, dtype=np.float32))
+
+
+def test_ten_copies_are_the_first_of_thirty_alone_or_in_a_batch_in_any_order() -> None:
+    codes = np.arange(12, dtype=np.uint8).reshape(3, 2, 2)
+
+    def drawn(order: list[int], count: int) -> np.ndarray:
+        keys = noise.keys(codes[order], 159, "x0", SECRET)
+        inputs, numbers = np.divmod(np.arange(len(order) * count), count)
+        return noise.blocks(keys, inputs, numbers, (2, 2)).reshape(len(order), count, 2, 2)
+
+    whole = drawn([0, 1, 2], 30)
+    np.testing.assert_array_equal(drawn([0, 1, 2], 10), whole[:, :10])
+    np.testing.assert_array_equal(drawn([2, 0, 1], 30), whole[[2, 0, 1]])
+    np.testing.assert_array_equal(drawn([1], 30)[0], whole[1])
+    assert len(np.unique(whole)) == whole.size
+
+
+def test_every_part_of_the_key_decides() -> None:
+    codes = np.zeros((1, 2, 2), dtype=np.uint8)
+    other = codes.copy()
+    other[0, 0, 0] = 1
+    keys = [
+        noise.keys(codes, 159, "x0", SECRET),
+        noise.keys(other, 159, "x0", SECRET),
+        noise.keys(codes.reshape(1, 4), 159, "x0", SECRET),
+        noise.keys(codes, 158, "x0", SECRET),
+        noise.keys(codes, 159, "ddim", SECRET),
+        noise.keys(codes, 159, "x0", b"t" * 32),
+    ]
+    assert len({one[0] for one in keys}) == len(keys)
+
+
+def test_noise_that_is_drawn_is_the_same_in_batches_of_any_size() -> None:
+    inputs, how = images(), Regeneration(n=7)
+    sizes = [
+        torch.cat([one[2] for one in batches(gaussian(), inputs, how, SECRET, size)])
+        for size in (1, 3, 7, 100)
+    ]
+    assert all(torch.equal(sizes[0], one) for one in sizes[1:])
