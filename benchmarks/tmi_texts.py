@@ -6,14 +6,15 @@
 ``parents``: 64 transformers of two blocks in 32 complementary pairs, each trained to tell the next
 token of half of 600 abstracts, and what whoever has them would find. ``heads``: children with a
 new head, for three tasks of other documents: which of six sources a window comes from, which of
-three, and whether a word begins behind it, which is nearest to what parents do. ``choices``: the
-first task, ways of fine-tuning. Candidates are documents: all models are asked about the same
+three, and whether a word begins behind it, which is nearest to what parents do; and the same
+trained for longer. ``choices``: the first task, ways of fine-tuning. Candidates are documents: all models are asked about the same
 eight windows of each. ``windows added up`` takes each window as a candidate of its own and adds
 up the scores of a document's. Every model is once the victim, its pair left out; intervals are
 over pairs of victims and documents. Models are kept in the store, so that an interrupted part
 goes on where it stopped. Writes benchmarks/results/tmi_texts.json; with ``--tiny`` only prints.
 """
 
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -26,6 +27,7 @@ from nonmember.signals.store import Store
 from nonmember.training.children import Tuning
 
 NAME, ADDED = "tmi_texts", "windows added up"
+LONGER = 80  # epochs: in 20 a new head has learnt little of the far tasks
 
 
 def added(answers: np.ndarray, member: np.ndarray, groups: np.ndarray) -> np.ndarray:
@@ -60,6 +62,9 @@ def main() -> None:
     ways = choices()
     parts = {"parents": partial(parents, corpus)}
     parts |= {f"heads: {name}": partial(children_of, corpus, name, ways["head"]) for name in TASKS}
+    many = replace(ways["head"], recipe=replace(ways["head"].recipe, epochs=LONGER))
+    for name in TASKS:
+        parts[f"heads, {LONGER} epochs: {name}"] = partial(children_of, corpus, name, many)
     for name, tuning in ways.items():
         parts[f"choices: {name}"] = partial(children_of, corpus, SIX, tuning)
     measured(NAME, parts, line, "table")

@@ -138,7 +138,7 @@ def guard(*, fence: bool) -> GuardResult:
         changed=(none, none),
         kept=(around(0.66, 0.03), around(0.59, 0.04)) if fence else None,
         fell_back=(none, some) if fence else None,
-        inside=(clopper_pearson(200, 200), clopper_pearson(193, 200)) if fence else None,
+        inside=None,
         milliseconds={"undefended": bare, "defended": own},
     )
 

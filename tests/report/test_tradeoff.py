@@ -6,9 +6,10 @@ from xml.etree import ElementTree
 
 import pytest
 from report import sample
+from report import sample_classifier as classifier
 
 from nonmember.audit.records import TargetResult
-from nonmember.report import plots
+from nonmember.report import defended, plots
 from nonmember.report.study import Line, line
 from nonmember.report.theme import Spec
 from nonmember.report.tradeoff import Box, shown, tradeoff
@@ -85,3 +86,33 @@ def test_any_name_can_be_drawn(name: str) -> None:
     drawn = ElementTree.fromstring(plots.svg(spec))
     texts = "".join("".join(element.itertext()) for element in drawn.iter())
     assert "defended" in texts
+
+
+def test_defended_classifiers_are_placed_by_scores_and_by_labels() -> None:
+    placed = lines(*classifier.study().targets)
+    bare, *_, fenced, private = tradeoff(placed)["data"]["values"]
+    loss = classifier.fenced().classifier
+    assert loss and fenced["perplexity"] == loss.loss.value
+    scores, labels = defended.row(classifier.fenced()).scores, of_labels(classifier.fenced())
+    assert scores and fenced["auc"] == scores.simultaneous.value
+    assert (fenced["labels"], bare["labels"]) == (labels, labels)
+    assert [bare["kind"], private["kind"]] == ["without a defense", "defended"]
+    spec = tradeoff(placed)
+    hollow = [layer for layer in spec["layer"] if layer["mark"].get("shape") == "diamond"]
+    assert [len(layer["data"]["values"]) for layer in hollow] == [4]
+    assert "diamond" not in json.dumps(tradeoff(lines()))
+
+
+def of_labels(target: TargetResult) -> float:
+    found = defended.row(target).labels
+    assert found
+    return found.simultaneous.value
+
+
+def test_classifiers_have_a_place_where_one_is_defended_and_scores_were_read() -> None:
+    assert lines(classifier.leaky(), classifier.clean()) == []
+    deaf = replace(classifier.fenced(), attacks=classifier.fenced().attacks[2:4])
+    assert [one.target.name for one in lines(classifier.undefended(), deaf)] == ["undefended"]
+    mute = replace(classifier.fenced(), attacks=classifier.fenced().attacks[:2], strongest="lira")
+    (row,) = tradeoff(lines(mute))["data"]["values"]
+    assert "labels" not in row

@@ -1,10 +1,11 @@
 """From signals to scores. Only here do attacks and signals meet."""
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
-from typing import Any
+from functools import cache, lru_cache
+from typing import Any, TypeAlias
 
 import numpy as np
+from jaxtyping import Int
 from scipy.stats import rankdata
 from sklearn.model_selection import StratifiedGroupKFold
 
@@ -22,6 +23,7 @@ from nonmember.signals.catalogue import REFERENCES
 from nonmember.types import Scores
 
 FOLDS = 5
+Rows: TypeAlias = Int[np.ndarray, "_"]
 Whole = Callable[[str], Any]
 """The signal of that name for all candidates, in their order."""
 
@@ -117,8 +119,8 @@ def cross_fitted(
     out, folds = np.full(len(split.member), np.nan), _folds(split)
     if folds < 2:
         return out
-    splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=derive(seed, "folds") % 2**32)
-    for known, held in splitter.split(split.member, split.member, split.group):
+    dealt = _dealt(split.member.tobytes(), split.group.tobytes(), folds, seed)
+    for known, held in dealt:
         parts = [
             whole(need) if _aside(attack, need) else _part(need, whole, split, known, held)
             for need in attack.needs
@@ -127,6 +129,15 @@ def cross_fitted(
         ranks = rankdata(found, nan_policy="omit") / ((~np.isnan(found)).sum() + 1)
         out[held] = np.where(np.isnan(found), np.nan, ranks)
     return out
+
+
+@lru_cache(maxsize=2)
+def _dealt(member: bytes, group: bytes, folds: int, seed: int) -> tuple[tuple[Rows, Rows], ...]:
+    """The known and the held-out records of each fold: one deal serves all attacks on a split."""
+    sides, groups = np.frombuffer(member, dtype=bool), np.frombuffer(group, dtype=np.int64)
+    drawn = derive(seed, "folds") % 2**32
+    splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=drawn)
+    return tuple(splitter.split(sides, sides, groups))
 
 
 def _aside(attack: Attack, need: str) -> bool:

@@ -120,16 +120,24 @@ def _labels(fenced: Sequence[Row], rows: Sequence[Row]) -> Iterator[str]:
     for row in fenced:
         guard = row.target.guard
         if guard is not None and any(side.value for side in guard.changed):
-            yield _changed(row, guard)
+            yield _changed(row, guard, _bare(row, rows))
         elif guard is not None:
             kept.setdefault(_weights(row.target) or row.target.name, []).append(row)
     for alike in kept.values():
         yield _unchanged(alike, _bare(alike[0], rows))
 
 
-def _changed(row: Row, guard: GuardResult) -> str:
+def _changed(row: Row, guard: GuardResult, bare: Row | None) -> str:
     inside, outside = map(words.rate, guard.changed)
-    return f"{_named(row)} gives another label to {inside} of members and {outside} of non-members."
+    told = f"{_named(row)} gives another label to {inside} of members and {outside} of non-members"
+    mine, before = row.target.classifier, bare.target.classifier if bare else None
+    if bare is None or mine is None or before is None:
+        return f"{told}."
+    change = difference(mine.accuracy, before.accuracy)
+    return (
+        f"{told}; from {bare.target.name} its accuracy differs by {words.points(change.value)} "
+        f"points ({words.points_range(change)})."
+    )
 
 
 def _unchanged(rows: Sequence[Row], bare: Row | None) -> str:

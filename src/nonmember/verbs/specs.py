@@ -52,6 +52,14 @@ DEMO = (
             "evaluation": {"redraws": 5},
         },
     ),
+    Study(
+        "classifier",
+        "fence.toml",
+        {
+            "targets": dict.fromkeys(("selena", "selena and diffence")),
+            "evaluation": {"redraws": 2},
+        },
+    ),
 )
 """What ``nonmember demo`` runs, in this order."""
 

@@ -37,15 +37,15 @@ def guard(target: Target, subject: Subject, todo: Plan, store: Store) -> GuardRe
     address = todo.gauged.get(target.name)
     if address is None:
         return None
-    split = subject.candidates.split
-    fenced = (store.folder(address) / "kept.npy").exists()
+    split, about = subject.candidates.split, store.provenance(address)
+    there = {name: store.array(address, name) for name in about["arrays"]}
     return GuardResult(
         counts=(int(split.member.sum()), int((~split.member).sum())),
-        changed=_shares(store.array(address, "changed"), subject),
-        kept=_means(store.array(address, "kept"), subject) if fenced else None,
-        fell_back=_shares(store.array(address, "fell_back"), subject) if fenced else None,
-        inside=_shares(store.array(address, "inside"), subject) if fenced else None,
-        milliseconds=store.provenance(address)["milliseconds"],
+        changed=_shares(there["changed"], subject),
+        kept=_means(there["kept"], subject) if "kept" in there else None,
+        fell_back=_shares(there["fell_back"], subject) if "fell_back" in there else None,
+        inside=_shares(there["inside"], subject) if "inside" in there else None,
+        milliseconds=about["milliseconds"],
     )
 
 

@@ -1,11 +1,13 @@
 """What was audited, in words and values: classifiers, data, and the circumstances of the work."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
 from nonmember.audit.classifiers.candidates import Candidates
+from nonmember.audit.classifiers.guards import Learned
 from nonmember.audit.classifiers.jobs import Plan
 from nonmember.audit.classifiers.spec import Labelled
 from nonmember.audit.classifiers.subject import Subject, Target
@@ -90,5 +92,16 @@ def provenance(subject: Subject, todo: Plan, store: Store) -> dict[str, Any]:
     return {
         "seed": subject.spec.seed,
         **circumstances(subject.where, PACKAGES),
+        **_diffusion(subject),
         "jobs": jobs(todo.jobs, store, private=subject.private),
     }
+
+
+def _diffusion(subject: Subject) -> dict[str, Any]:
+    """What regenerates inputs, and on whose data it was trained, if anything does."""
+    by = subject.regenerator
+    if by is None:
+        return {}
+    trained, asked = isinstance(by.model, Learned), subject.spec.diffusion
+    on = (asked.trained_on if asked else "public") if trained else "unknown"
+    return {"diffusion": {"trained on": on, "digest": by.model.digest, **asdict(by.how)}}

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -24,7 +23,7 @@ from nonmember.signals.store import Store, note
 from nonmember.training.diffusion import train_diffusion
 
 HUNDRED = 100  # inputs of a question whose time is taken
-TIMES = 20  # questions that are timed, after a first that is not
+TIMES, FEW = 20, 5  # questions of one input, and of many, that are timed after a first that is not
 Told = Callable[[int], None]
 
 
@@ -55,11 +54,18 @@ def regenerate(job: Regenerate, store: Store, told: Told) -> None:
     store.put(job.address, {}, circumstances_of(job.where, start))
 
 
-def copies_of(by: Regenerator, store: Store, where: Placement, told: Told | None = None) -> Copies:
-    """What gives the copies, of which each is made once."""
+def copies_of(
+    by: Regenerator,
+    store: Store,
+    where: Placement,
+    told: Told | None = None,
+    *,
+    live: bool = False,
+) -> Copies:
+    """What gives the copies, of which each is made once; ``live``: whenever it is asked for."""
     model = opened(by, store, where)
     made = fresh(model, by.how, by.secret, watch=told)
-    return remembered(made, store, low=model.low, high=model.high)
+    return made if live else remembered(made, store, low=model.low, high=model.high)
 
 
 def opened(by: Regenerator, store: Store, where: Placement) -> Diffusion:
@@ -87,23 +93,35 @@ def answering(
     where: Placement,
     *,
     labels: bool,
+    altered: bool,
 ) -> Classifier:
     """A model behind its defenses, set by its own known examples.
 
     Where ``labels`` alone are looked at, and no defense changes any, the model itself: a
-    boundary that is searched for with thousands of questions lies where it did.
+    boundary that is searched for with thousands of questions lies where it did. Copies of
+    ``altered`` examples are made as they are asked for: nobody else asks about these.
     """
-    found = chain(asked, number, model, store, where)
+    found = chain(asked, number, model, store, where, live=altered)
     keeps = all(getattr(one, "label_preserving", False) for one in found[1:])
     return found[0] if labels and keeps else found[-1]
 
 
 def chain(
-    asked: Guarded, number: int, model: Classifier, store: Store, where: Placement
+    asked: Guarded,
+    number: int,
+    model: Classifier,
+    store: Store,
+    where: Placement,
+    *,
+    live: bool = False,
 ) -> list[Classifier]:
-    """The model, and then what it is behind each of its defenses."""
+    """The model, and then what it is behind each of its defenses.
+
+    ``live``: as it serves, with copies that are made when they are asked for, and not kept.
+    """
     guard, found = asked.guard, [model]
-    copies = None if guard.regenerator is None else copies_of(guard.regenerator, store, where)
+    by = guard.regenerator
+    copies = None if by is None else copies_of(by, store, where, live=live)
     for place, step in enumerate(guard.steps):
         once = partial(_once, store, f"{asked.address} {number} {place}", where)
         own = asked.known[number]
@@ -133,15 +151,14 @@ def gauge(job: Gauge, store: Store, model: Classifier, told: Told) -> None:
     arrays: Arrays = {"changed": _labels(found[-1], inputs) != _labels(model, inputs)}
     fences = [one for one in found if isinstance(one, Fenced)]
     if fences:
-        answer = fences[0].answer(inputs)
+        answer, selector = fences[0].answer(inputs), fences[0].fence.selector
         arrays["kept"] = answer.kept.mean(axis=1, dtype=np.float64)
-        arrays |= {"fell_back": answer.fell_back, "inside": answer.inside}
-    timed = {
-        "undefended": _timed(model, inputs),
-        "defended": _timed(_live(job, store, found), inputs),
-    }
-    about = {**circumstances_of(job.where, start), "milliseconds": timed}
-    store.put(job.address, arrays, about)
+        arrays |= {"fell_back": answer.fell_back} if fences[0].label_preserving else {}
+        arrays |= {"inside": answer.inside} if selector in ("s1", "s2") else {}
+    serving = chain(job.model, 0, model, store, job.where, live=True)[-1]
+    timed = {"undefended": _timed(model, inputs), "defended": _timed(serving, inputs)}
+    about = {"milliseconds": timed, "arrays": sorted(arrays)}
+    store.put(job.address, arrays, {**circumstances_of(job.where, start), **about})
     told(len(inputs))
 
 
@@ -149,24 +166,15 @@ def _labels(model: Classifier, inputs: np.ndarray) -> np.ndarray:
     return model.logits(inputs).argmax(axis=1)
 
 
-def _live(job: Gauge, store: Store, found: list[Classifier]) -> Classifier:
-    """The outermost defense as it serves: with copies that are made when they are asked for."""
-    by = job.model.guard.regenerator
-    last = found[-1]
-    if by is None or not isinstance(last, Fenced):
-        return last
-    return replace(last, copies=fresh(opened(by, store, job.where), by.how, by.secret))
-
-
 def _timed(model: Classifier, inputs: np.ndarray) -> dict[str, float]:
     """Milliseconds of a question about one input, and per input about a hundred at once."""
     alone = [_milliseconds(model, inputs[place : place + 1]) for place in range(TIMES + 1)]
     many = inputs[:HUNDRED]
-    _milliseconds(model, many)
+    together = [_milliseconds(model, many) / len(many) for _ in range(1 + FEW)]
     return {
         "one": float(np.median(alone[1:])),
         "one p95": float(np.quantile(alone[1:], 0.95)),
-        "of a hundred": _milliseconds(model, many) / len(many),
+        "of a hundred": float(np.median(together[1:])),
     }
 
 

@@ -129,7 +129,8 @@ def _work(
     by, copies = guarding.beside(signal, examples, OF[whom], subject)
     labels = all(signal.provides[name] == "label" for name in needed)
     behind: Asked = guarding.guarded(target, model, subject)
-    before = guarding.copied(behind, examples, OF[whom], subject) if not labels else ()
+    plain = signal.queries == 1 and not labels
+    before = guarding.copied(behind, examples, OF[whom], subject) if plain else ()
     if isinstance(model, Teach):
         yield model
     yield from (*before, *copies)

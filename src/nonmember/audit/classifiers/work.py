@@ -104,7 +104,8 @@ def asked_of(job: Inquire, store: Store) -> Iterator[Classifier]:
     inner, device = beneath(job.model), str(job.where.device)
     for number, model in enumerate(_opened(inner, job.examples, job.every, device, store)):
         if isinstance(job.model, Guarded):
-            yield guarded.answering(job.model, number, model, store, job.where, labels=job.labels)
+            how = {"labels": job.labels, "altered": job.signal.queries != 1}
+            yield guarded.answering(job.model, number, model, store, job.where, **how)
         else:
             yield model
 
