@@ -1,6 +1,7 @@
 """What the defenses of a classifier did: to its training, and to its answers."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -67,7 +68,11 @@ def _shares(marks: np.ndarray, subject: Subject) -> Pair:
 def _means(values: np.ndarray, subject: Subject) -> Pair:
     split, level = subject.candidates.split, subject.spec.evaluation.level
     inside, outside = (
-        mean_interval(values[side], split.group[side], level=level)
+        _within(mean_interval(values[side], split.group[side], level=level))
         for side in (split.member, ~split.member)
     )
     return inside, outside
+
+
+def _within(share: Interval) -> Interval:
+    return replace(share, low=max(0.0, share.low), high=min(1.0, share.high))
