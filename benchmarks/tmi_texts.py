@@ -7,11 +7,12 @@
 token of half of 600 abstracts, and what whoever has them would find. ``heads``: children with a
 new head, for three tasks of other documents: which of six sources a window comes from, which of
 three, and whether a word begins behind it, which is nearest to what parents do; and the same
-trained for longer. ``choices``: the first task, ways of fine-tuning. Candidates are documents: all models are asked about the same
-eight windows of each. ``windows added up`` takes each window as a candidate of its own and adds
-up the scores of a document's. Every model is once the victim, its pair left out; intervals are
-over pairs of victims and documents. Models are kept in the store, so that an interrupted part
-goes on where it stopped. Writes benchmarks/results/tmi_texts.json; with ``--tiny`` only prints.
+trained for longer. ``choices``: the first task, ways of fine-tuning. Candidates are documents: all
+models are asked about the same eight windows of each. ``windows added up`` takes each window as a
+candidate of its own and adds up the scores of a document's. Every model is once the victim, its
+pair left out; intervals are over pairs of victims and documents. Models are kept in the store, so
+that an interrupted part goes on where it stopped. Writes benchmarks/results/tmi_texts.json; with
+``--tiny`` only prints.
 """
 
 from dataclasses import replace

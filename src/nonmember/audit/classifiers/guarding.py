@@ -119,6 +119,6 @@ def gauge(target: Target, model: Guarded, subject: Subject) -> Gauge:
     """The job that sees what a target's defenses do to the candidates' answers."""
     examples = subject.candidates.examples
     after = tuple(one.address for one in copied(model, examples, "candidates", subject))
-    address = digest("gauge", model.address, examples.digests.tobytes())
+    address = digest("gauge 2", model.address, examples.digests.tobytes())
     label = f"see what the defenses of {target.name} do"
     return Gauge(address, label, model, examples, subject.where, len(examples), COPY, after)
