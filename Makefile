@@ -38,6 +38,8 @@ bench: .venv/ready ## what is measured, into benchmarks/results; some of it need
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/tmi_speed.py
 	$(BIN)/python benchmarks/adapters.py
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/tmi.py --store $(STORE)
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/tmi_images.py --data $(DATA) --store $(STORE)
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/tmi_texts.py --data $(DATA) --store $(STORE)
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/classifiers.py --data $(DATA) --store $(STORE)
 	$(BIN)/python benchmarks/soft.py --data $(DATA) --store $(STORE)
 

@@ -10,6 +10,7 @@ from nonmember.report.theme import SERIES, Spec, specification
 VARIABLE = r"var\(--[\w-]+, ([^)]+)\)"
 KINDS = ("private head", "head", "last", "LoRA", "all layers")
 WIDTH, HEIGHT = 360, 300  # pixels
+NEAR = 0.009  # of the AUC: names that are nearer than this would be drawn over each other
 
 
 def picture(rows: Mapping[str, Mapping[str, Any]]) -> str:
@@ -30,11 +31,10 @@ def picture(rows: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def _panel(rows: Mapping[str, Mapping[str, Any]], part: str, title: str) -> Spec:
-    points = [
-        _point(name.partition(": ")[2], one)
-        for name, one in rows.items()
-        if name.startswith(f"{part}: ")
-    ]
+    named = {name.partition(": ")[2]: one for name, one in rows.items() if name.startswith(part)}
+    points = [_point(name, one) for name, one in named.items()]
+    for one in points:
+        one["under"] = any(_close(one, other) for other in points)
     return {
         "title": {"text": title, "fontSize": 12, "fontWeight": "normal"},
         "width": WIDTH,
@@ -51,26 +51,36 @@ def _point(name: str, one: Mapping[str, Any]) -> dict[str, Any]:
     return {"name": name, "kind": kind, "low": low, "high": high, **found}
 
 
+def _close(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether the other's name would be in the way of this one's, which is then put lower."""
+    up, across = (other[key] - one[key] for key in ("auc", "accuracy"))
+    return (up, across) != (0, 0) and 0 <= up < NEAR and abs(across) < 10 * NEAR
+
+
 def _layers() -> list[Spec]:
     """Points with their intervals and names."""
     across: Spec = {
         **_quantity("accuracy", "Accuracy downstream"),
         "axis": {"format": ".0%", "tickCount": 6},
-        "scale": {"zero": False, "nice": False, "padding": 40},
+        "scale": {"zero": False, "nice": False, "padding": 60},
     }
     up = _quantity("auc", "AUC of tmi_lda") | {"scale": {"zero": False}}
     colours = [colour for colour, _ in SERIES[: len(KINDS)]]
     kinds = {"domain": KINDS, "range": colours}
     colour = {"field": "kind", "type": "nominal", "scale": kinds, "legend": None}
     ends = {"y": {**up, "field": "low"}, "y2": {"field": "high"}}
-    text = {"type": "text", "align": "left", "dx": 7, "dy": -5, "fontSize": 9}
+    shared = {"x": across, "color": colour}
+    text = {"type": "text", "align": "left", "dx": 7, "fontSize": 9}
+    names = {**shared, "y": up, "text": {"field": "name"}}
     point = {"type": "point", "filled": True, "size": 50}
     bar = {"type": "rule", "opacity": 0.5}
-    shared = {"x": across, "color": colour}
     return [
         {"mark": bar, "encoding": {**shared, **ends}},
         {"mark": point, "encoding": {**shared, "y": up}},
-        {"mark": text, "encoding": {**shared, "y": up, "text": {"field": "name"}}},
+        *(
+            {"transform": [{"filter": which}], "mark": {**text, "dy": dy}, "encoding": names}
+            for which, dy in (("!datum.under", -5), ("datum.under", 7))
+        ),
     ]
 
 
