@@ -83,10 +83,40 @@ def test_a_new_head_tells_more_of_the_ancestor_than_training_all_layers(run: Pat
     assert private["in_turn"]["auc"]["low"] > 0.6 and private["training"]["privacy"]
 
 
+def known(target: dict, attack: str) -> dict:
+    return next(one["auc"] for one in target["attacks"] if one["name"] == attack)
+
+
+@pytest.fixture(scope="module")
+def classifiers(run: Path) -> dict:
+    return targets_of(run / "classifier")
+
+
+def test_what_reads_labels_alone_finds_behind_diffence_what_it_found_before(
+    classifiers: dict,
+) -> None:
+    for one, other in (("undefended", "diffence"), ("selena", "selena and diffence")):
+        for attack in ("gap", "self_diffused"):
+            assert known(classifiers[other], attack) == known(classifiers[one], attack)
+    assert classifiers["undefended"]["leaks"] is True and classifiers["diffence"]["leaks"] is True
+
+
+def test_diffence_takes_from_scores_and_beats_labels_alone_at_nothing(classifiers: dict) -> None:
+    undefended, alone, diffence = (
+        known(classifiers[name], "nn_attack")["value"]
+        for name in ("undefended", "label alone", "diffence")
+    )
+    assert undefended > 0.75 and diffence < 0.7 and abs(diffence - alone) < 0.05
+    guard = classifiers["diffence"]["guard"]
+    assert [one["value"] for one in guard["changed"]] == [0.0, 0.0]
+    assert all(one["value"] > 0.5 for one in guard["kept"])
+    assert guard["milliseconds"]["defended"]["one"] > guard["milliseconds"]["undefended"]["one"]
+
+
 def test_the_index_tells_every_verdict_and_links_to_every_page(run: Path) -> None:
     page = (run / "index.html").read_text()
     assert "Not finished" not in page
-    for name in ("language", "transfer"):
+    for name in ("language", "transfer", "classifier"):
         assert f'href="{name}/report.html"' in page
         for target in targets_of(run / name).values():
             assert target["name"] in page

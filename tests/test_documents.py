@@ -12,12 +12,14 @@ import pytest
 from nonmember import defenses as _defenses  # noqa: F401  (fills the registry)
 from nonmember.attacks.registry import ATTACKS, Attack
 from nonmember.audit import threat
-from nonmember.audit.classifiers.spec import ClassifierSpec
+from nonmember.audit.classifiers import spec as classifiers
+from nonmember.audit.classifiers.spec import BY_DEFENSES, ClassifierSpec, Diffusion
 from nonmember.audit.kinds import parse
 from nonmember.audit.parts import toml
 from nonmember.audit.transfer.spec import (
     PRIVATE,
     RECIPES,
+    Attacks,
     Data,
     Downstream,
     Parents,
@@ -25,22 +27,25 @@ from nonmember.audit.transfer.spec import (
     TransferSpec,
 )
 from nonmember.data.labelled import POOLS
-from nonmember.defenses.registry import DEFENSES
+from nonmember.defenses.registry import DEFENSES, of_family
 from nonmember.models.classifiers.source import FILES, Kind
+from nonmember.models.fence.select import Selector
 from nonmember.models.nets import NETS
 from nonmember.rewriting import every as _every  # noqa: F401  (fills the registry)
 from nonmember.rewriting.gates import Limits
 from nonmember.rewriting.registry import REWRITERS
 from nonmember.signals.catalogue import SIGNALS, passes
 from nonmember.training.classifier_recipe import ClassifierRecipe
+from nonmember.training.diffusion_recipe import DiffusionRecipe
+from nonmember.verbs.fence import CALIBRATION
 from nonmember.verbs.transfer import way
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-SOFT, CLASSIFIERS, TRANSFER = (
-    (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8")
-    for name in ("soft", "classifiers", "transfer")
-)
+NAMES = ("soft", "classifiers", "transfer", "diffence")
+SOFT, CLASSIFIERS, TRANSFER, DIFFENCE = DOCUMENTS = [
+    (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8") for name in NAMES
+]
 OURS = {"synonyms": 2, "code": 3, "chat": 4, "endpoint": 4}
 """The column of the table of gates that holds a rewriter's limits."""
 
@@ -62,9 +67,12 @@ def written(options: Mapping[str, Any]) -> str:
     return ", ".join(f"`{key} = {json.dumps(value)}`" for key, value in said.items())
 
 
-@pytest.mark.parametrize(
-    "document", [SOFT, CLASSIFIERS, TRANSFER], ids=["soft", "classifiers", "transfer"]
-)
+def plain(value: Any) -> str:
+    """A default as a table of settings has it."""
+    return f"{value:g}" if type(value) in (int, float) else str(value).lower()
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=NAMES)
 def test_every_test_that_is_named_is_there(document: str) -> None:
     named = re.findall(r"`([\w/]+\.py)::(\w+)`", document)
     assert len(named) > 20
@@ -73,9 +81,50 @@ def test_every_test_that_is_named_is_there(document: str) -> None:
 
 
 def test_the_readme_has_every_defense_with_its_stage_and_paper() -> None:
-    shown = rows(README, 0, "| defense | stage")
-    assert {(name, cells[1], cells[3]) for name, cells in shown.items()} == {
-        (one.name, one.stage, one.paper) for one in DEFENSES.values()
+    shown = [(*cells[:3], cells[4]) for cells in table(README, "| defense | of | stage")]
+    assert sorted(shown) == sorted(
+        (f"`{one.name}`", one.family, one.stage, one.paper) for one in DEFENSES.values()
+    )
+
+
+def test_defenses_of_classifiers_have_their_papers_and_defaults() -> None:
+    shown = rows(DIFFENCE, 0, "| defense | stage")
+    assert {name: (cells[1], *cells[3:]) for name, cells in shown.items()} == {
+        name: (one.stage, one.paper, written(one.options))
+        for name, one in of_family("classifier").items()
+    }
+    deviating = re.findall(
+        r"`(\w+)`", " ".join(one[0] for one in table(DIFFENCE, "| defense | th"))
+    )
+    assert shown.keys() == {*deviating}
+
+
+def test_a_diffusion_model_has_its_defaults() -> None:
+    known = {name: one.default for name, one in Diffusion.model_fields.items() if name != "recipe"}
+    shown = {name: cells[1] for name, cells in rows(DIFFENCE, 0, "| diffusion | default").items()}
+    assert shown == {key: "" if one is None else plain(one) for key, one in known.items()}
+    shown = {name: cells[1] for name, cells in rows(DIFFENCE, 0, "| diffusion recipe").items()}
+    assert shown == {one.name: plain(one.default) for one in fields(DiffusionRecipe)}
+
+
+def test_a_fence_is_told_as_it_is() -> None:
+    assert rows(DIFFENCE, 0, "| `selector` | answers").keys() == set(get_args(Selector))
+    assert f"`nonmember fence` {CALIBRATION:g}" in DIFFENCE
+    adaptive = " ".join(cells[1] for cells in table(DIFFENCE, "| | attack |"))
+    named = {*re.findall(r"`(\w+)`", adaptive)} - {"model", "leaf"}
+    unnamed = {"attack_p", "trajectory", "input_statistics", "label_frequency"}
+    assert named == attacks_on_classifiers().keys() - unnamed
+    assert len(DIFFENCE.splitlines()) <= 300
+
+
+def test_the_spec_of_a_defended_classifier_is_one(tmp_path: Path) -> None:
+    (block,) = re.findall(r"```toml\n(.*?)```", DIFFENCE, re.S)
+    (tmp_path / "audit.toml").write_text(block)
+    asked = parse(toml(tmp_path / "audit.toml"), "docs/diffence.md")
+    assert isinstance(asked, ClassifierSpec)
+    names = [one.name for one in asked.targets["both"].defenses]
+    assert names == ["selena", "diffence", "memguard"] and of_family("classifier").keys() >= {
+        *names
     }
 
 
@@ -152,12 +201,9 @@ def test_what_alters_inputs_has_its_defaults_and_the_attacks_that_need_it() -> N
 
 def test_the_recipe_of_references_is_shown_with_its_defaults() -> None:
     shown = {name: cells[1] for name, cells in rows(CLASSIFIERS, 0, "| recipe").items()}
-    assert shown == {
-        one.name: f"{one.default:g}"
-        if type(one.default) in (int, float)
-        else str(one.default).lower()
-        for one in fields(ClassifierRecipe)
-    }
+    settable = [one for one in fields(ClassifierRecipe) if one.name not in BY_DEFENSES]
+    assert shown == {one.name: plain(one.default) for one in settable}
+    assert all(f"`{name}`" in CLASSIFIERS for name in BY_DEFENSES)
 
 
 def test_every_kind_of_target_is_shown_with_its_files() -> None:
@@ -174,6 +220,9 @@ def test_figures_of_the_audit_are_the_defaults() -> None:
     assert f"`most` ({references.most}, in a spec)" in CLASSIFIERS
     assert data is not None
     assert f"`--population` ({data.model_fields['population'].default:g})" in CLASSIFIERS
+    assert f"`data.calibration` ({data.model_fields['calibration'].default:g})" in CLASSIFIERS
+    queries = classifiers.Attacks.model_fields["queries"].default
+    assert f"put {queries} inputs per record" in CLASSIFIERS
 
 
 def test_every_way_of_fine_tuning_is_shown_with_what_its_recipe_leaves_open() -> None:
@@ -184,11 +233,13 @@ def test_every_way_of_fine_tuning_is_shown_with_what_its_recipe_leaves_open() ->
 
 
 def test_keys_of_a_spec_about_ancestors_have_their_defaults() -> None:
-    parts = {"data": Data, "downstream": Downstream, "parents": Parents, "targets.NAME": Target}
+    parts = {"data": Data, "downstream": Downstream, "parents": Parents, "attacks": Attacks}
+    parts["targets.NAME"] = Target
     for key, (_, said, _) in rows(TRANSFER, 0, "| key | default").items():
         part, name = key.rsplit(".", 1)
         found = parts[part].model_fields[name]
-        assert said == ("" if found.is_required() else f"{found.default:g}"), key
+        open_ = found.is_required() or found.default is None
+        assert said == ("" if open_ else plain(found.default)), key
 
 
 def test_ways_that_the_readme_shows_can_be_asked_for() -> None:

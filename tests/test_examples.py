@@ -19,6 +19,7 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
         ("03_safer_data_with_trainer.py", "rewritten"),
         ("04_safer_data_with_trl.py", "rewritten"),
         ("05_classifier.py", "rmia"),
+        ("06_fence.py", "fenced"),
     ],
 )
 def test_an_example_runs(name: str, said: str, tmp_path: Path) -> None:

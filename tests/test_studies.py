@@ -105,3 +105,16 @@ def test_the_demo_is_of_specs_that_can_be_read() -> None:
         assert all(spec.title.endswith("?") for spec in found.values())
     assert found["language"] == verbs.demo_spec(quick=True)
     assert found["transfer"].model_dump()["parents"]["count"] < 64
+
+
+def test_the_demo_s_classifier_stands_alone_and_beside_what_it_costs_nothing_to_beat() -> None:
+    assert [one.name for one in DEMO] == ["language", "transfer", "classifier"]
+    full, quick = (
+        specs.demo_specs(quick=one)["classifier"].model_dump()["targets"] for one in (False, True)
+    )
+    assert list(full) == ["undefended", "label alone", "diffence", "selena", "selena and diffence"]
+    assert list(quick) == ["undefended", "label alone", "diffence"]  # without these no comparison
+    assert {name: full[name] for name in quick} == quick
+    defenses = {name: [step["name"] for step in one["defenses"]] for name, one in full.items()}
+    assert defenses["label alone"] == ["constant_confidence"]
+    assert defenses["selena and diffence"] == defenses["selena"] + defenses["diffence"]

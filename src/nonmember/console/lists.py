@@ -42,17 +42,17 @@ def attacks_markdown() -> str:
 
 
 def _attack_rows() -> list[tuple[str, str, str, str]]:
-    every = tuple(ATTACKS.values())
     return [
-        (key, _access(attack, every), ", ".join(attack.needs), attack.paper)
+        (key, _access(attack), ", ".join(attack.needs), attack.paper)
         for key, attack in sorted(ATTACKS.items())
     ]
 
 
-def _access(attack: Attack, every: tuple[Attack, ...]) -> str:
+def _access(attack: Attack) -> str:
     if asks_parents(attack):
         return words.PARENTS
-    return words.BLIND if attack.family == "blind" else access_of(attack, every)
+    others = tuple(one for one in ATTACKS.values() if one.family == attack.family)
+    return words.BLIND if attack.family == "blind" else access_of(attack, others)
 
 
 def signals() -> None:

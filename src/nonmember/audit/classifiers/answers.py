@@ -72,7 +72,7 @@ class Answers(Generic[Who, What]):
         if question.name == "ref_member":
             others = self.target.references
             assert others is not None
-            return others.member
+            return others.member[:, : len(self.subject.candidates.examples)]
         examples = examples_of(_apart(question.of), self.subject.candidates)
         return examples.labels if question.name == "labels" else input_features(examples.inputs)
 

@@ -12,16 +12,21 @@ from nonmember.data.examples import Examples
 from nonmember.data.split import Split, draw, tied_together, two_sides
 from nonmember.errors import DataError
 from nonmember.seeds import generator
+from nonmember.types import Groups
 
 FEWEST = 20  # of a population: p-values of a twentieth, at best
 
 
 @dataclass(frozen=True)
 class Known:
-    """Examples of either side whose membership a defender goes by."""
+    """Examples of either side whose membership a defender goes by.
+
+    ``group`` says which of them belong together, members first.
+    """
 
     members: Examples
     non_members: Examples
+    group: Groups
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,18 @@ class Candidates:
         """All members: what the target was trained on."""
         mine = self.examples.take(np.flatnonzero(self.split.member))
         return mine + self.calibration.members if len(self.calibration.members) else mine
+
+    @property
+    def halved(self) -> tuple[Examples, Groups]:
+        """Those that references are trained on halves of, candidates first, and their groups.
+
+        Those of ``calibration`` too: a reference is to see as much as the target did.
+        """
+        known = self.calibration
+        if not len(known.group):
+            return self.examples, self.split.group
+        every = self.examples + known.members + known.non_members
+        return every, np.concatenate([self.split.group, known.group])
 
     def ids(self, places: Int[np.ndarray, "_"]) -> list[str]:
         """The names of the examples at these places."""
@@ -130,7 +147,8 @@ def candidates_of(
     inside = _aside(split, split.member, calibration, "calibration", seed)
     outside = _aside(split, ~split.member & ~known, calibration, "calibration", seed)
     order, aside = _by_content(every), known | inside | outside
-    parts = [every.take(order[marks[order]]) for marks in (known, inside, outside)]
+    places = [order[marks[order]] for marks in (known, inside, outside)]
+    parts = [every.take(one) for one in places]
     order = order[~aside[order]]
     _refuse_single(split, aside)
     return Candidates(
@@ -138,7 +156,7 @@ def candidates_of(
         Split(split.member[order], split.group[order]),
         sides.control,
         parts[0],
-        Known(parts[1], parts[2]),
+        Known(parts[1], parts[2], split.group[np.concatenate(places[1:])]),
         sides.public or none_of(every),
         every,
         1 + max(int(one.labels.max()) for one in (every, sides.control) if len(one)),
@@ -182,6 +200,16 @@ def _aside(split: Split, side: np.ndarray, share: float, name: str, seed: int) -
     return marks
 
 
+def _refuse_shared_groups(one: str, left: Examples, other: str, right: Examples) -> None:
+    """Refuse a person on two sides; that of members and non-members is refused with their split."""
+    shared = sorted((set(left.groups) & set(right.groups)) - {None}, key=str)
+    if shared and {one, other} != {"members", "non-members"}:
+        raise DataError(
+            f"data: {len(shared)} groups have records among the {one} and among the {other}; put "
+            "all records of a group on one side"
+        )
+
+
 def _refuse_overlap(sides: Sides) -> None:
     named = {
         "members": sides.members,
@@ -192,6 +220,7 @@ def _refuse_overlap(sides: Sides) -> None:
     for (one, left), (other, right) in (
         (a, b) for i, a in enumerate(named.items()) for b in list(named.items())[i + 1 :]
     ):
+        _refuse_shared_groups(one, left, other, right)
         both = np.isin(codes(left), codes(right))
         if both.any():
             raise DataError(

@@ -88,9 +88,12 @@ def _defenders(candidates: Candidates) -> dict[str, Any]:
 
 
 def provenance(subject: Subject, todo: Plan, store: Store) -> dict[str, Any]:
-    """All that is needed to do the same again, and when and how long each job took."""
+    """All that is needed to do the same again, and when and how long each job took.
+
+    No seed where a training is private: its noise follows from it.
+    """
     return {
-        "seed": subject.spec.seed,
+        **({} if subject.private else {"seed": subject.spec.seed}),
         **circumstances(subject.where, PACKAGES),
         **_diffusion(subject),
         "jobs": jobs(todo.jobs, store, private=subject.private),

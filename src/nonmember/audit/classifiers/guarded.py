@@ -168,7 +168,7 @@ def _labels(model: Classifier, inputs: np.ndarray) -> np.ndarray:
 
 def _timed(model: Classifier, inputs: np.ndarray) -> dict[str, float]:
     """Milliseconds of a question about one input, and per input about a hundred at once."""
-    alone = [_milliseconds(model, inputs[place : place + 1]) for place in range(TIMES + 1)]
+    alone = [_milliseconds(model, inputs[[place % len(inputs)]]) for place in range(TIMES + 1)]
     many = inputs[:HUNDRED]
     together = [_milliseconds(model, many) / len(many) for _ in range(1 + FEW)]
     return {

@@ -14,7 +14,6 @@ from nonmember.audit.classifiers.subject import Subject, Target
 from nonmember.data.examples import Examples
 from nonmember.models.classifiers import ClassifierSource
 from nonmember.models.source import digest
-from nonmember.seeds import generator
 from nonmember.signals.catalogue import Signal
 from nonmember.signals.diffused import LEVELS
 from nonmember.training.reference import Model
@@ -44,17 +43,23 @@ def guarded(
     else:
         known = (candidates.calibration,)
     whose = model.address if isinstance(model, Teach) else model.digest
-    held = (part.digests.tobytes() for one in known for part in (one.members, one.non_members))
-    address = digest("guarded", whose, guard.digest, *held, candidates.public.digests.tobytes())
+    parts = [part for one in known for part in (one.members, one.non_members)]
+    held = [content for part in (*parts, candidates.public) for content in _content(part)]
+    address = digest("guarded", whose, guard.digest, *held)
     return Guarded(address, model, guard, known, candidates.public)
 
 
+def _content(examples: Examples) -> tuple[bytes, bytes]:
+    return examples.digests.tobytes(), examples.labels.astype(np.int64).tobytes()
+
+
 def _known_of(kind: Trained, model: Model, candidates: Candidates) -> Known:
-    """By which a reference's defenses are set: as many that it saw and did not see."""
-    rng, like = generator(model.seed, "calibration"), candidates.calibration
-    seen = rng.permutation(np.flatnonzero(model.rows))[: len(like.members)]
-    unseen = rng.permutation(np.flatnonzero(~model.rows))[: len(like.non_members)]
-    return Known(kind.examples.take(np.sort(seen)), kind.examples.take(np.sort(unseen)))
+    """By which a reference's defenses are set: of those that the target's are, whom it saw."""
+    first = len(candidates.examples)
+    saw = model.rows[first:]
+    seen, unseen = (first + np.flatnonzero(side) for side in (saw, ~saw))
+    group = candidates.calibration.group[np.concatenate([seen, unseen]) - first]
+    return Known(kind.examples.take(seen), kind.examples.take(unseen), group)
 
 
 def range_of(by: Regenerator | None) -> dict[str, Any]:

@@ -27,7 +27,8 @@ NONE: Mapping[str, Any] = MappingProxyType({})
 class Trained:
     """Classifiers that are trained here: of what, on which examples, and which of them each.
 
-    ``reserve`` are others that the recipe trains with, where it does.
+    References are trained on candidates, which come first, and perhaps others. ``reserve`` are
+    those that the recipe trains with on neither side, where it does.
     """
 
     architecture: Architecture
@@ -93,9 +94,10 @@ def on_halves(
     root: int,
     reserve: Examples | None = None,
 ) -> Trained:
-    """So many reference models, each of a random half of the candidates."""
-    seed, examples = derive(root, "references"), candidates.examples
-    member = balanced(candidates.split.group, count, seed=seed)
+    """So many reference models, each of a random half of the candidates and what goes with them."""
+    seed = derive(root, "references")
+    examples, group = candidates.halved
+    member = balanced(group, count, seed=seed)
     how = (architecture, examples, member, recipe)
     models = reference.models(*how, seed=seed, reserve=reserve)
     return Trained(architecture, recipe, examples, member, models, reserve)

@@ -22,6 +22,7 @@ from nonmember.evaluation.checks import Finding
 from nonmember.models import causal, classifiers
 from nonmember.models.causal import Placement
 from nonmember.models.classifiers import ClassifierSource
+from nonmember.training.objectives import Private
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,11 @@ class Subject:
     where: Placement
     findings: tuple[Finding, ...]
 
-    private = False
+    @property
+    def private(self) -> bool:
+        """Whether a target is trained under differential privacy, so that no seed may be told."""
+        recipes = (one.made.recipe for one in self.targets if one.made is not None)
+        return any(isinstance(one.objective, Private) for one in recipes)
 
     @property
     def grouped(self) -> bool:

@@ -91,7 +91,7 @@ def _sides(data: Data, seed: int) -> tuple[Records, Records, Records]:
         control=data.take.control,
         seed=seed,
     )
-    members, outsiders, control = (pool.take(part) for part in drawn)
+    members, outsiders, control = (pool.take(part) for part in drawn[:3])
     return members, outsiders, control
 
 

@@ -1,0 +1,152 @@
+"""Privacy audit with one training run (Steinke, Nasr and Jagielski 2023, arXiv:2305.08846).
+
+Many canaries, each in the training data if a coin of its own says so; after training, guesses
+which are. If the model is private, hardly more guesses are right than a binomial draw would have.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+import numpy as np
+from scipy.optimize import bisect
+from scipy.special import expit
+from scipy.stats import binom
+
+from nonmember.errors import DataError, SpecError
+from nonmember.evaluation.epsilon import Bound, refuse_options, refuse_scores
+from nonmember.evaluation.intervals import simultaneous
+from nonmember.evaluation.roc import tied
+from nonmember.seeds import generator
+from nonmember.types import Member, Scores
+
+SHARES = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0)  # of the canaries that are guessed at
+LARGEST = 64.0  # epsilon at which no audit has ever enough guesses to arrive
+
+
+def p_value(epsilon: float, correct: int, made: int, canaries: int, delta: float) -> float:
+    """Of so many correct guesses, or more, under (``epsilon``, ``delta``)-privacy; at most 1."""
+    guess = binom(made, expit(epsilon))
+    chance = float(guess.sf(correct - 1))
+    if correct and delta:
+        steps = np.arange(1, correct + 1)
+        within = guess.cdf(correct - 1) - guess.cdf(correct - 1 - steps)
+        chance += 2 * canaries * delta * float((within / steps).max())
+    return min(1.0, chance)
+
+
+def refuse_guesses(where: str, correct: int, made: int, canaries: int) -> None:
+    """Refuse counts that no audit can have given.
+
+    Raises:
+        DataError: not 0 <= correct <= made <= canaries, or no guess was made.
+    """
+    if not 0 <= correct <= made <= canaries or not made:
+        raise DataError(
+            f"{where}: {correct} correct of {made} guesses at {canaries} canaries cannot be; "
+            "give 0 <= correct <= made <= canaries, and at least one guess"
+        )
+
+
+def one_run(
+    correct: int,
+    made: int,
+    canaries: int,
+    *,
+    coins: bool = False,
+    delta: float = 1e-5,
+    level: float = 0.95,
+) -> Bound:
+    """The largest epsilon that so many correct guesses refute at ``level``.
+
+    Args:
+        correct: guesses that were right.
+        made: guesses that were made, a number fixed before any score was seen.
+        canaries: how many could have been guessed at.
+        coins: whether each canary was included independently with probability 1/2, by us.
+        delta: of (epsilon, delta)-privacy.
+        level: confidence that epsilon is not below the bound.
+
+    Raises:
+        DataError: the counts cannot be.
+        SpecError: delta or level is impossible.
+    """
+    refuse_options("one_run", delta, level)
+    refuse_guesses("one_run", correct, made, canaries)
+
+    def spare(epsilon: float) -> float:
+        return p_value(epsilon, correct, made, canaries, delta) - (1 - level)
+
+    epsilon = 0.0 if spare(0.0) > 0 else float(bisect(spare, 0.0, LARGEST, xtol=1e-9))
+    counts = guess_counts(correct, made, canaries)
+    return Bound(epsilon, level, "one run", delta, counts, valid(coins))
+
+
+def valid(coins: bool) -> Literal["dp", "descriptive"]:
+    """What a bound of one run says, if coins decided on each canary, and if not."""
+    return "dp" if coins else "descriptive"
+
+
+def guess_counts(correct: int, made: int, canaries: int) -> dict[str, int]:
+    """The counts of an audit in one run, under their names."""
+    return {"correct": correct, "guesses": made, "canaries": canaries}
+
+
+def correct_guesses(scores: Scores, member: Member, made: int, *, seed: int = 0) -> int:
+    """How many are right if the top half of the guesses says "in", the bottom half "out".
+
+    An odd one says "in". Equal scores are drawn for, without a look at the truth.
+
+    Raises:
+        UnresolvableError: a score is NaN, one side is missing, or all scores are equal.
+        DataError: more guesses than canaries, or none.
+    """
+    refuse_scores("one_run", scores, member)
+    refuse_guesses("one_run", 0, made, len(scores))
+    lot = generator(seed, "one_run").random(len(scores))
+    truth = member[np.lexsort((lot, tied(scores)))]
+    least = len(truth) - made // 2
+    return int(truth[: made - made // 2].sum() + (~truth[least:]).sum())
+
+
+def grid(canaries: int) -> tuple[int, ...]:
+    """Numbers of guesses to try together: a few shares of the canaries, in rising order."""
+    return tuple(sorted({max(1, round(share * canaries)) for share in SHARES}))
+
+
+def best_of(
+    scores: Scores,
+    member: Member,
+    guesses: Sequence[int],
+    *,
+    bound: Callable[..., Bound] = one_run,
+    coins: bool = False,
+    delta: float = 1e-5,
+    level: float = 0.95,
+    seed: int = 0,
+) -> Bound:
+    """The best bound over numbers of guesses fixed beforehand, each at its share of the error.
+
+    One number is no choice and costs nothing. ``bound`` is ``one_run`` or ``one_run_f_dp``.
+
+    Raises:
+        SpecError: no number of guesses is given, or delta or level is impossible.
+        UnresolvableError, DataError: as ``correct_guesses``.
+    """
+    refuse_options("one_run", delta, level)
+    if not len(guesses):
+        raise SpecError("one_run: no number of guesses to try; give one, or those of `grid`")
+    each = simultaneous(level, len(guesses))
+    tried = [
+        bound(
+            correct_guesses(scores, member, made, seed=seed),
+            made,
+            len(scores),
+            coins=coins,
+            delta=delta,
+            level=each,
+        )
+        for made in guesses
+    ]
+    best = max(tried, key=lambda one: one.epsilon)
+    told = best.method + (f", best of {len(tried)} numbers of guesses" if len(tried) > 1 else "")
+    return Bound(best.epsilon, level, told, delta, best.counts, best.valid)
