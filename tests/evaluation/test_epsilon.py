@@ -19,6 +19,7 @@ def drawn(each: int, shift: float = 0.0, seed: int = 0) -> tuple[np.ndarray, np.
 
 def best_by_hand(tp: int, fp: int, each: int, error: float, delta: float = 1e-5) -> float:
     """Both ratios, from the four ends that their definition names."""
+    tp, fp = int(tp), int(fp)
     found, alarm = (clopper_pearson(hits, each, level=1 - error / 2) for hits in (tp, fp))
     missed, passed = (clopper_pearson(each - hits, each, level=1 - error / 2) for hits in (tp, fp))
     ratios = (found.low - delta) / alarm.high, (passed.low - delta) / missed.high

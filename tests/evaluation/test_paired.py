@@ -95,7 +95,7 @@ def test_swapped_models_swap_the_ends():
     one = auc_difference(first, second, member, group)
     two = auc_difference(second, first, member, group)
     assert (two.change.low, two.change.high) == pytest.approx((-one.change.high, -one.change.low))
-    assert two.p_value == pytest.approx(one.p_value, rel=1e-3)
+    assert two.p_value == pytest.approx(one.p_value, rel=0.01)
 
 
 def test_records_of_a_group_count_once():
@@ -158,7 +158,7 @@ def test_inverting_a_normal_interval_gives_its_p_value():
         reach = norm.ppf((1 + level) / 2)
         return 2 - reach, 2 + reach
 
-    assert inverted(ends, 0.0) == pytest.approx(2 * norm.sf(2), rel=1e-3)
+    assert inverted(ends, 0.0) == pytest.approx(2 * norm.sf(2), rel=0.01)
     assert inverted(ends, 2.0) == 1
     assert inverted(lambda level: (1.0, 2.0), 0.0) == 1e-12
 

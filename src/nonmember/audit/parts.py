@@ -61,12 +61,16 @@ class Signals(Part):
 
 
 class Evaluation(Part):
-    """What is estimated: true-positive rates at ``fpr``, intervals at ``level``."""
+    """What is estimated: true-positive rates at ``fpr``, intervals at ``level``.
+
+    ``priors`` are shares of members where an attacker looks, beside a half, a tenth, a hundredth.
+    """
 
     fpr: tuple[Rate, ...] = (0.01,)
     level: Annotated[float, Field(ge=0.5, lt=1)] = 0.95
     resamples: Annotated[int, Field(ge=200)] = 2000
     redraws: Annotated[int, Field(ge=0)] = 20
+    priors: tuple[Rate, ...] = ()
 
 
 class Compute(Part):

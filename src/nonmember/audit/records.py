@@ -10,7 +10,13 @@ from typing import Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
 
-from nonmember.audit.worth import ClassifierUtility, DownstreamUtility, GuardResult, Utility
+from nonmember.audit.worth import (
+    ClassifierUtility,
+    DownstreamUtility,
+    GuardResult,
+    RiskResult,
+    Utility,
+)
 from nonmember.errors import RunError
 from nonmember.evaluation.checks import Finding
 from nonmember.evaluation.intervals import Interval
@@ -206,6 +212,7 @@ class TargetResult:
     downstream: DownstreamUtility | None = None
     in_turn: InTurn | None = None
     guard: GuardResult | None = None
+    risk: RiskResult | None = None
 
 
 @dataclass(frozen=True)

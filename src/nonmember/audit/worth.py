@@ -1,9 +1,12 @@
-"""What a model is worth, and what its defenses cost: values with counts and intervals."""
+"""What a model is worth, what its defenses cost, and what a leak means: values with intervals."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from nonmember.evaluation.epsilon import Bound
 from nonmember.evaluation.intervals import Interval
+from nonmember.evaluation.risk import Named, Risk
+from nonmember.evaluation.slices import Slice
 
 
 @dataclass(frozen=True)
@@ -72,3 +75,24 @@ class GuardResult:
     fell_back: tuple[Interval, Interval] | None
     inside: tuple[Interval, Interval] | None
     milliseconds: Mapping[str, Mapping[str, float]]
+
+
+@dataclass(frozen=True)
+class RiskResult:
+    """What an attack at a false-positive rate means, or why that cannot be said.
+
+    ``flags`` are what its flags are worth, by prior, with the intervals that hold for all attacks
+    at once; ``names`` how many candidates could be named. ``worst`` is the slice that surely
+    leaks most of ``tested``; of the ``untested`` nothing is known. ``bound`` is the lower bound
+    of epsilon that pooled records give: exploratory.
+    """
+
+    attack: str
+    fpr: float | None
+    flags: tuple[Risk, ...]
+    names: tuple[Named, ...]
+    unnamed: str | None
+    worst: Slice | None
+    tested: int
+    untested: tuple[str, ...]
+    bound: Bound | None

@@ -24,7 +24,19 @@ from nonmember.types import Groups, Member, Scores
 
 Direction = Literal["tpr", "tnr", "both"]
 Counts = Int[np.ndarray, "*k"]
-SHARES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99)  # flagged, most first
+SHARES = (
+    0.01,
+    0.02,
+    0.05,
+    0.1,
+    0.2,
+    0.5,
+    0.8,
+    0.9,
+    0.95,
+    0.98,
+    0.99,
+)  # of all records, flagged by rank
 
 
 @dataclass(frozen=True)
@@ -83,21 +95,24 @@ def refuse_options(where: str, delta: float, level: float) -> None:
         raise SpecError(f"{where}: level {level:g} is not between 0 and 1; give one, like 0.95")
 
 
-def refuse_scores(where: str, scores: Scores, member: Member) -> None:
-    """Refuse scores from which nothing could be bounded, whatever the model leaks.
+def places(where: str, scores: Scores, member: Member) -> Int[np.ndarray, "n"]:
+    """The place of each score among the distinct ones, 0 for the largest.
 
     Raises:
-        UnresolvableError: a score is NaN, one side is missing, or all scores are equal.
+        UnresolvableError: a score is NaN, one side is missing, or all scores are equal: nothing
+            could be bounded, whatever the model leaks.
     """
     if missing := int(np.isnan(scores).sum()):
         raise UnresolvableError(f"{where}: {missing} scores are NaN; leave these records out")
     if member.all() or not member.any():
         raise UnresolvableError(f"{where}: all records are on one side; give both")
-    if not tied(scores).any():
+    place = tied(scores)
+    if not place.any():
         raise UnresolvableError(
             f"{where}: all {len(scores)} scores are equal, so nothing was tested; "
             "use an attack that ranks"
         )
+    return place
 
 
 def from_counts(
@@ -126,16 +141,12 @@ def from_counts(
         if not 0 <= hits <= trials or not trials:
             raise DataError(f"epsilon: {hits} of {trials} is no count; give 0 to {trials or 1}")
     sides = Side(members, members), Side(non_members, non_members)
-    tail = (1 - level) / _ends(direction)
-    both = _epsilons(np.array([found]), np.array([alarms]), sides, tail, delta)
-    rows = {"tpr": [0], "tnr": [1], "both": [0, 1]}[direction]
+    ratios = {"tpr": [0], "tnr": [1], "both": [0, 1]}[direction]
+    tail = (1 - level) / (2 * len(ratios))
+    bounds = _epsilons(np.array([found]), np.array([alarms]), sides, tail, delta)[ratios]
     counts = _named(found, members, alarms, non_members)
     valid: Literal["dp", "descriptive"] = "dp" if independent_runs else "descriptive"
-    return Bound(float(both[rows].max()), level, "two-sided, counts", delta, counts, valid)
-
-
-def _ends(direction: Direction) -> int:
-    return 4 if direction == "both" else 2
+    return Bound(float(bounds.max()), level, "two-sided, counts", delta, counts, valid)
 
 
 def _named(found: int, members: int, alarms: int, non_members: int) -> dict[str, int]:
@@ -192,20 +203,18 @@ def two_sided(
     """
     refuse_options("epsilon", delta, level)
     _refuse_thresholds(threshold, at)
-    refuse_scores("epsilon", scores, member)
+    place = places("epsilon", scores, member)
     units = np.arange(len(scores)) if group is None else group
     _refuse_straddling(member, units)
-    error, kept, direction = 1 - level, np.ones(len(scores), dtype=bool), None
+    error, kept, ratios = 1 - level, np.ones(len(scores), dtype=bool), [0, 1]
     if threshold == "split":
         kept = ~_choosing(member, units, generator(seed, "epsilon"))
-        above, direction = _best(scores, member, units, ~kept, delta, error / 2)
+        above, *ratios = _best(place, member, units, ~kept, delta, error / 2)
     else:
-        above = _flags(scores, at)
-    tail = error / (2 if threshold == "split" else 4 * len(above))
+        above = scores > np.array(at)[:, None] if len(at) else _by_rank(place)
+    tail = error / (2 * len(ratios) * len(above))
     found, alarms, sides = _counted(above[:, kept], member[kept], units[kept])
-    bounds = _epsilons(found, alarms, sides, tail, delta)
-    if direction is not None:
-        bounds = bounds[[direction]]
+    bounds = _epsilons(found, alarms, sides, tail, delta)[ratios]
     best = int(bounds.max(axis=0).argmax())
     counts = _named(int(found[best]), sides[0].trials, int(alarms[best]), sides[1].trials)
     method = f"two-sided, {threshold}, pooled records"
@@ -239,10 +248,14 @@ def _choosing(member: Member, group: Groups, rng: np.random.Generator) -> Member
 
 
 def _best(
-    scores: Scores, member: Member, group: Groups, half: Member, delta: float, tail: float
+    place: Int[np.ndarray, "n"],
+    member: Member,
+    group: Groups,
+    half: Member,
+    delta: float,
+    tail: float,
 ) -> tuple[Bool[np.ndarray, "1 n"], int]:
     """Whom the threshold flags that bounds best on ``half``, and by which ratio: 0 TPR, 1 TNR."""
-    place = tied(scores)
     last = int(place.max())
     found, alarms = (
         np.cumsum(np.bincount(place[half & own], minlength=last + 1))[:last]
@@ -256,13 +269,10 @@ def _best(
     return (place <= best)[None], int(direction)
 
 
-def _flags(scores: Scores, at: Sequence[float]) -> Bool[np.ndarray, "k n"]:
-    """Whom each threshold flags; by rank, as many as a share of all records, ties kept whole."""
-    if len(at):
-        return scores > np.asarray(at, dtype=float)[:, None]
-    place = tied(scores)
-    least = [np.sort(place)[floor(share * (len(place) - 1))] for share in SHARES]
-    return place <= np.array(least)[:, None]
+def _by_rank(place: Int[np.ndarray, "n"]) -> Bool[np.ndarray, "k n"]:
+    """Whom thresholds flag that let through a share of all records; equal scores go together."""
+    least = np.sort(place)[[floor(share * (len(place) - 1)) for share in SHARES]]
+    return place <= least[:, None]
 
 
 def _counted(

@@ -9,13 +9,11 @@ from typing import Literal
 
 import numpy as np
 from scipy.optimize import bisect
-from scipy.special import expit
-from scipy.stats import binom
+from scipy.special import bdtr, bdtrc, expit
 
 from nonmember.errors import DataError, SpecError
-from nonmember.evaluation.epsilon import Bound, refuse_options, refuse_scores
+from nonmember.evaluation.epsilon import Bound, places, refuse_options
 from nonmember.evaluation.intervals import simultaneous
-from nonmember.evaluation.roc import tied
 from nonmember.seeds import generator
 from nonmember.types import Member, Scores
 
@@ -25,12 +23,12 @@ LARGEST = 64.0  # epsilon at which no audit has ever enough guesses to arrive
 
 def p_value(epsilon: float, correct: int, made: int, canaries: int, delta: float) -> float:
     """Of so many correct guesses, or more, under (``epsilon``, ``delta``)-privacy; at most 1."""
-    guess = binom(made, expit(epsilon))
-    chance = float(guess.sf(correct - 1))
+    right = expit(epsilon)
+    chance = float(bdtrc(correct - 1, made, right)) if correct else 1.0
     if correct and delta:
-        steps = np.arange(1, correct + 1)
-        within = guess.cdf(correct - 1) - guess.cdf(correct - 1 - steps)
-        chance += 2 * canaries * delta * float((within / steps).max())
+        fewer = np.append(bdtr(np.arange(correct)[::-1], made, right), 0.0)
+        within = (fewer[0] - fewer[1:]) / np.arange(1, correct + 1)
+        chance += 2 * canaries * delta * float(within.max())
     return min(1.0, chance)
 
 
@@ -100,12 +98,19 @@ def correct_guesses(scores: Scores, member: Member, made: int, *, seed: int = 0)
         UnresolvableError: a score is NaN, one side is missing, or all scores are equal.
         DataError: more guesses than canaries, or none.
     """
-    refuse_scores("one_run", scores, member)
     refuse_guesses("one_run", 0, made, len(scores))
-    lot = generator(seed, "one_run").random(len(scores))
-    truth = member[np.lexsort((lot, tied(scores)))]
-    least = len(truth) - made // 2
-    return int(truth[: made - made // 2].sum() + (~truth[least:]).sum())
+    return _correct(_from_the_top(scores, member, seed), made)
+
+
+def _from_the_top(scores: Scores, member: Member, seed: int) -> Member:
+    """The truth in the order of the scores, largest first; equal ones in a random order."""
+    place = places("one_run", scores, member)
+    return member[np.lexsort((generator(seed, "one_run").random(len(place)), place))]
+
+
+def _correct(truth: Member, made: int) -> int:
+    outside = made // 2
+    return int(truth[: made - outside].sum() + (~truth[len(truth) - outside :]).sum())
 
 
 def grid(canaries: int) -> tuple[int, ...]:
@@ -135,16 +140,11 @@ def best_of(
     refuse_options("one_run", delta, level)
     if not len(guesses):
         raise SpecError("one_run: no number of guesses to try; give one, or those of `grid`")
-    each = simultaneous(level, len(guesses))
+    for made in guesses:
+        refuse_guesses("one_run", 0, made, len(scores))
+    truth, each = _from_the_top(scores, member, seed), simultaneous(level, len(guesses))
     tried = [
-        bound(
-            correct_guesses(scores, member, made, seed=seed),
-            made,
-            len(scores),
-            coins=coins,
-            delta=delta,
-            level=each,
-        )
+        bound(_correct(truth, made), made, len(truth), coins=coins, delta=delta, level=each)
         for made in guesses
     ]
     best = max(tried, key=lambda one: one.epsilon)

@@ -41,7 +41,9 @@ def world() -> tuple[Sides, LogisticRegression]:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Of a diffusion model that has learnt nothing, which adds little at few steps of noise."""
-    made = diffusion.of(diffusion.mlp((NUMBERS,), widths=(8,)), linear(), (NUMBERS,), low=0, high=1)
+    made = diffusion.of(
+        diffusion.mlp((NUMBERS,), widths=(8,)), linear(), (NUMBERS,), low=0.0, high=1.0
+    )
     path = tmp_path_factory.mktemp("diffusion") / "model"
     diffusion.save(made, path)
     return path

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from nonmember.attacks.classifier.reference import skewed_share
-from nonmember.audit import collective
+from nonmember.audit import collective, risks
 from nonmember.audit.classifiers import defended, describe, widening
 from nonmember.audit.classifiers.answers import Answers
 from nonmember.audit.classifiers.jobs import Plan
@@ -23,6 +23,7 @@ from nonmember.errors import RunError, UnresolvableError
 from nonmember.evaluation import checks, utility
 from nonmember.evaluation.checks import Finding
 from nonmember.evaluation.intervals import Interval
+from nonmember.evaluation.slices import sizes
 from nonmember.seeds import derive, generator
 from nonmember.signals.store import Store
 from nonmember.types import Groups, Labels, Logits, Scores
@@ -71,7 +72,15 @@ def judged(
         training=describe.training(target, todo, store),
         defenses=tuple(defended.defenses(target, subject, todo, store)),
         guard=defended.guard(target, subject, todo, store),
+        risk=risks.of(best, scores[best.name], subject, ground, _cuts(subject)),
     ), scores
+
+
+def _cuts(subject: Subject) -> dict[str, np.ndarray]:
+    """Ways to cut the candidates: by class, and by how many records there are of a person."""
+    candidates = subject.candidates
+    persons = {"records of a person": sizes(candidates.split.group)} if subject.grouped else {}
+    return {"class": candidates.examples.labels, **persons}
 
 
 def _ground(target: Target, subject: Subject) -> Ground:

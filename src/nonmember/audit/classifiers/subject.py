@@ -16,9 +16,11 @@ from nonmember.audit.classifiers.means import Means, lacks
 from nonmember.audit.classifiers.spec import ClassifierSpec
 from nonmember.audit.classifiers.spec import Target as TargetSpec
 from nonmember.audit.parts import Common
+from nonmember.data.near import near_arrays, near_texts
 from nonmember.errors import ModelError, NonmemberError, SpecError
 from nonmember.evaluation import checks, precision
 from nonmember.evaluation.checks import Finding
+from nonmember.evaluation.nearness import near_duplicates
 from nonmember.models import causal, classifiers
 from nonmember.models.causal import Placement
 from nonmember.models.classifiers import ClassifierSource
@@ -249,6 +251,18 @@ def _own_architecture(asked: TargetSpec, given: Given) -> str | None:
     return name if asked.weights is not None else None
 
 
+def _near(candidates: Candidates) -> list[tuple[str, str, float]]:
+    """Members that are nearly a non-member, and that one."""
+    split, inputs = candidates.split, candidates.examples.inputs
+    places = [np.flatnonzero(side) for side in (split.member, ~split.member)]
+    if isinstance(inputs, np.ndarray):
+        found = near_arrays(*(inputs[side] for side in places))
+    else:
+        found = near_texts(*([inputs[i] for i in side.tolist()] for side in places))
+    inside, outside = (candidates.ids(side) for side in places)
+    return [(inside[n.member], outside[n.non_member], n.similarity) for n in found]
+
+
 def findings(spec: Common, candidates: Candidates) -> tuple[Finding, ...]:
     """What the data alone tell a reader to beware of."""
     copies: list[str] = []
@@ -260,6 +274,7 @@ def findings(spec: Common, candidates: Candidates) -> tuple[Finding, ...]:
     outsiders = int((~candidates.split.member).sum())
     found = (
         checks.duplicates(copies),
+        near_duplicates(_near(candidates)),
         *(checks.resolution(fpr, outsiders) for fpr in spec.evaluation.fpr),
     )
     return tuple(finding for finding in found if finding is not None)

@@ -1,11 +1,11 @@
 """Scores against the truth: what one target's attacks found, and what that means."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from nonmember.audit import collective
+from nonmember.audit import collective, risks
 from nonmember.audit.collective import Collective
 from nonmember.audit.defended import roles
 from nonmember.audit.defended.choosing import Ground, by_exposure
@@ -20,9 +20,11 @@ from nonmember.audit.records import AttackResult, TargetResult
 from nonmember.audit.scoring import scores as all_scores
 from nonmember.audit.scoring import with_features
 from nonmember.audit.verdict import points_at_members, strongest, verdict
+from nonmember.audit.worth import RiskResult
 from nonmember.errors import RunError
 from nonmember.evaluation import checks
 from nonmember.evaluation.checks import Finding
+from nonmember.evaluation.slices import quarters, sizes
 from nonmember.signals.store import Store
 from nonmember.types import Scores
 
@@ -68,7 +70,24 @@ def judged(
         defenses=defended,
         roles=kinds,
         utility=worth.utility(known, subject),
+        risk=_risk(target, subject, best, scores, ground),
     ), every
+
+
+def _risk(
+    target: Target,
+    subject: Subject,
+    best: AttackResult | None,
+    scores: Mapping[str, Scores],
+    ground: Ground,
+) -> RiskResult | None:
+    """What the strongest attack means, of all texts, of the long and of the short."""
+    if best is None:
+        return None
+    cuts = {"quarter by length": quarters(target.met.scored.astype(float))}
+    if subject.grouped:
+        cuts["records of a person"] = sizes(subject.candidates.split.group)
+    return risks.of(best, scores[best.name], subject, ground, cuts)
 
 
 def _concluded(

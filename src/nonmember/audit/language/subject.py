@@ -19,10 +19,12 @@ from nonmember.audit.language.met import Met, findings_of, met, refuse_silence
 from nonmember.audit.language.sources import Served
 from nonmember.audit.language.spec import Data, Spec
 from nonmember.data import texts
+from nonmember.data.near import near_texts
 from nonmember.data.records import Records
 from nonmember.errors import DataError, ModelError, SpecError
 from nonmember.evaluation import checks
 from nonmember.evaluation.checks import Finding
+from nonmember.evaluation.nearness import near_duplicates
 from nonmember.models import causal
 from nonmember.models.causal import Placement
 from nonmember.models.source import Source
@@ -251,6 +253,17 @@ def _training(spec: Spec, name: str, recipe: Recipe, candidates: Candidates) -> 
     return in_order(every) if any(one.defenses for one in spec.targets.values()) else every
 
 
+def _near(candidates: Candidates) -> list[tuple[str, str, float]]:
+    """Members that are nearly a non-member, and that one."""
+    sides = [
+        candidates.records.take(np.flatnonzero(side))
+        for side in (candidates.split.member, ~candidates.split.member)
+    ]
+    inside, outside = sides
+    found = near_texts(*([one.plain() for one in side] for side in sides))
+    return [(inside[n.member].id, outside[n.non_member].id, n.similarity) for n in found]
+
+
 def _findings(spec: Spec, candidates: Candidates) -> tuple[Finding, ...]:
     """What the data alone tell a reader to beware of."""
     copies: list[str] = []
@@ -260,6 +273,7 @@ def _findings(spec: Spec, candidates: Candidates) -> tuple[Finding, ...]:
     outsiders = int((~candidates.split.member).sum())
     found = (
         checks.duplicates(copies),
+        near_duplicates(_near(candidates)),
         *(checks.resolution(fpr, outsiders) for fpr in spec.evaluation.fpr),
     )
     return tuple(finding for finding in found if finding is not None)

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from nonmember.audit import risks
 from nonmember.audit.classifiers.answers import Answers
 from nonmember.audit.classifiers.jobs import Plan
 from nonmember.audit.defended.choosing import Ground
@@ -63,7 +64,13 @@ def judged(
         training=describe.training(target, todo, store),
         downstream=_worth(target, subject, todo, store),
         in_turn=turned.found,
+        risk=risks.of(best, scores[best.name], subject, ground, _cuts(subject)),
     ), {**scores, **turned.exposure}
+
+
+def _cuts(subject: Subject) -> dict[str, np.ndarray]:
+    """Ways to cut the candidates: by the class that their ancestor learnt."""
+    return {"class": subject.candidates.examples.labels}
 
 
 def _marked(told: Sequence[AttackResult], target: Target, subject: Subject) -> list[AttackResult]:

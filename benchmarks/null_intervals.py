@@ -1,0 +1,73 @@
+"""Coverage of every 95 % interval and false alarms of every test, where the truth is known.
+
+    python benchmarks/null_intervals.py
+
+The worlds of tests/evaluation/test_null_intervals.py, of 100, 500 and 2,000 records. At least
+93 % and at most 5 % are asked for, less or more two binomial standard errors of the simulation;
+what fails is named. Writes benchmarks/results/null_intervals.json.
+"""
+
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from machine import keep, rounded
+
+from nonmember.evaluation.roc import bootstrap
+
+TESTS = str(Path(__file__).parents[1] / "tests" / "evaluation")
+SIMULATIONS = {100: 300, 500: 150, 2_000: 60}
+TIMES = 200
+SPEED = 2_000, 1_000
+
+
+def main() -> None:
+    """Simulate all, tell each as it is done, and name what fails."""
+    sys.path.insert(0, TESTS)
+    import test_null_intervals as worlds
+
+    start, failed = time.process_time(), []
+    kinds: dict[str, dict[str, Callable[[int, int], float]]] = {
+        "coverage": {
+            world.name: lambda n, runs, world=world: worlds.coverage(world, n, runs, TIMES)
+            for world in worlds.intervals()
+        },
+        "false alarms": {
+            name: lambda n, runs, test=test: worlds.alarms(test, n, runs, TIMES)
+            for name, test in worlds.null_tests().items()
+        },
+    }
+    for kind, each in kinds.items():
+        found: dict[str, Any] = {}
+        for name, share in each.items():
+            found[name] = {str(n): rounded(share(n, runs)) for n, runs in SIMULATIONS.items()}
+            print(kind, name, found[name], flush=True)
+            failed += [
+                f"{name}, {n} records: {found[name][str(n)]}"
+                for n, runs in SIMULATIONS.items()
+                if (kind == "coverage" and found[name][str(n)] < worlds.least(runs))
+                or (kind != "coverage" and found[name][str(n)] > worlds.most(runs))
+            ]
+        keep("null_intervals", kind, {"by records": found, "simulations": SIMULATIONS})
+    seconds = round(time.process_time() - start)
+    keep("null_intervals", "whole", {"failed": failed, "seconds": seconds, "resamples": TIMES})
+    keep("null_intervals", "speed", speed())
+
+
+def speed() -> dict[str, Any]:
+    """Processor seconds of a bootstrap of the AUC and of two rates."""
+    records, times = SPEED
+    rng, member = np.random.default_rng(0), np.arange(records) < records // 2
+    scores, own, found = rng.normal(size=records), np.arange(records), []
+    for _ in range(5):
+        start = time.process_time()
+        bootstrap(scores, member, own, fprs=(0.01, 0.1), times=times)
+        found.append(time.process_time() - start)
+    return {"records": records, "resamples": times, "seconds": rounded(float(np.median(found)))}
+
+
+if __name__ == "__main__":
+    main()
