@@ -22,6 +22,8 @@ from sklearn.ensemble import RandomForestClassifier
 from torch import nn
 
 from nonmember.audit import records
+from nonmember.models import diffusion
+from nonmember.models.diffusion.schedule import linear
 from nonmember.models.fence.saved import SECRET, load
 
 Say = Callable[..., tuple[int, str, str]]
@@ -226,8 +228,8 @@ def test_without_public_examples(say: Say, files: dict[str, Path], tmp_path: Pat
     [
         (["--selector", "s4"], "diffence.selector: Input should be 's3', 's1', 's2', 'mean'"),
         (["--regenerate", "t"], "--regenerate 't': not of the form NAME=VALUE"),
-        (["--regenerate", "tt=3"], "diffusion.tt: no key 'tt'; did you mean t"),
-        (["--regenerate", "t=1001"], "t = 1001 lies beyond the schedule, which has 1000 steps"),
+        (["--regenerate", "tt=3"], "--regenerate: no setting 'tt'; did you mean t"),
+        (["--regenerate", "t=1001"], "t = 1001 lies beyond the 1000 steps of the schedule"),
         (["--regenerate", "nfe=2"], "x0 takes one call and nfe = 2"),
         (["--regenerate", "low=0"], "low and high belong together"),
         (["--recipe", "update=3"], "no recipe setting 'update'; did you mean updates"),
@@ -255,6 +257,20 @@ def test_without_a_recipe_the_folder_of_a_diffusion_model_is_looked_for(
     assert "missing or damaged; give a folder that a diffusers pipeline was saved to" in said
 
 
+@pytest.mark.parametrize(
+    ("numbers", "steps", "said"),
+    [(9, 1000, "(9,)"), (NUMBERS, 30, "t = 40 lies beyond the")],
+)
+def test_the_folder_of_a_diffusion_model_that_does_not_fit(
+    fence: Fenced, tmp_path: Path, numbers: int, steps: int, said: str
+) -> None:
+    alphas = linear()[:steps]
+    made = diffusion.mlp((numbers,), widths=(8,))
+    folder = tmp_path / "diffusion"
+    diffusion.save(diffusion.of(made, alphas, (numbers,), low=0.0, high=1.0), folder)
+    assert said in refused(fence(*AT_40, *ATTACKS, "--diffusion", folder), tmp_path)
+
+
 def texts(arrays: Arrays) -> Arrays:
     return np.array([f"text {place}" for place in range(len(arrays[0]))]), arrays[1]
 
@@ -264,8 +280,11 @@ PUBLIC: list[tuple[Callable[[Arrays], Arrays], str]] = [
     (lambda _given: sides()["non-members"], "is among the non-members and the public"),
     (lambda given: (3 * given[0], given[1]), "say what their range is with diffusion.low"),
     (lambda given: (given[0][:60], given[1][:60]), "60 public examples to train a diffusion model"),
-    (lambda given: (given[0][:, :9], given[1]), "in shape (9,)"),
-    (lambda given: (given[0], 0 * given[1] + CLASSES), "knows the 3 classes 0 to 2"),
+    (
+        lambda given: (given[0][:, :9], given[1]),
+        "inputs of float32 (9,), and the candidates are float32 (16,)",
+    ),
+    (lambda given: (given[0], 0 * given[1] + CLASSES), "a label is 3, and there are the 3 classes"),
     (texts, "inputs are texts; diffusion models regenerate arrays"),
 ]
 
@@ -308,7 +327,7 @@ def test_answers_alone_are_no_model_to_stand_before(fence: Fenced, tmp_path: Pat
     rows = np.random.default_rng(0).normal(size=(200, CLASSES)).astype(np.float32)
     np.savez(tmp_path / "answers.npz", logits=rows)
     said = refused(fence(*PLAIN, model=tmp_path / "answers.npz"), tmp_path)
-    assert "is a file of answers" in said
+    assert "a file of answers, and what stands before a model asks it anew" in said
 
 
 def test_a_folder_of_something_else_stays_as_it_is(fence: Fenced, tmp_path: Path) -> None:

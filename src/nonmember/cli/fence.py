@@ -114,11 +114,7 @@ def fence(
         target={"weights": weights},
         references={"count": references, "architecture": architecture},
         settings={
-            "diffusion": {
-                "model": diffusion,
-                **verbs.option_values("--regenerate", setting or ()),
-                **({"recipe": verbs.option_values("--recipe", recipe)} if recipe else {}),
-            },
+            "diffusion": verbs.regeneration(diffusion, setting or (), recipe or ()),
             "attacks": {"run": attacks or None, "access": access, "queries": queries},
             "evaluation": {"fpr": tuple(fpr)} if fpr else {},
             "seed": seed,

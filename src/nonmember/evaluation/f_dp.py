@@ -130,7 +130,7 @@ def _needed(
     """The least r / m of a mechanism with curve f, if ``correct`` or more arrive with ``error``.
 
     ``right`` and ``wrong`` are the sums of i p_i / m and (r - i) p_i / m over the tail so far; all
-    of its chance at ``correct`` itself asks for the least below it (the paper's algorithm 2).
+    of its chance at ``correct`` itself asks for the least below it.
     """
     correct, made, canaries = counts
     right = np.full(len(tried), error * correct / canaries)

@@ -22,6 +22,7 @@ from nonmember.evaluation.roc import auc, bootstrap, tpr_at_fpr
 from nonmember.types import Groups, Member, Scores
 
 SMALLEST = 1e-12  # p-value that stands for any smaller one
+NEAREST = 0.01  # normal quantile of a p-value that stands for any larger one
 PRECISE = 1e-3  # normal quantiles within which a p-value is sought
 FEW_ALARMS = 10  # expected: with fewer, samples do not tell how two thresholds go together
 
@@ -207,11 +208,11 @@ def inverted(ends: Ends, null: float) -> float:
         return max(low - null, null - high)
 
     farthest = float(norm.isf(SMALLEST / 2))
-    if outside(0.0) <= 0:
+    if outside(NEAREST) <= 0:
         return 1.0
     if outside(farthest) > 0:
         return SMALLEST
-    return float(2 * norm.sf(brentq(outside, 0.0, farthest, xtol=PRECISE)))
+    return float(2 * norm.sf(brentq(outside, NEAREST, farthest, xtol=PRECISE)))
 
 
 def _both(first: Scores, second: Scores, member: Member, group: Groups) -> tuple[Scores, Scores]:

@@ -73,7 +73,7 @@ def train_diffusion(
         ModelError: the network does not fit them, or the loss is no number any more.
         SpecError: ``low`` is not below ``high``, or what is to be mirrored is no image.
     """
-    _check(inputs, recipe, low, high)
+    check(inputs, recipe, low, high)
     shape = inputs.shape[1:]
     network, alphas = _fresh(shape, recipe, seed).to(device), linear()
     data = torch.from_numpy(scaled(inputs, low, high)).to(device)
@@ -85,7 +85,12 @@ def train_diffusion(
     return of(network, alphas, shape, low=low, high=high, device=device, trained_on=told)
 
 
-def _check(inputs: np.ndarray, recipe: DiffusionRecipe, low: float, high: float) -> None:
+def check(inputs: np.ndarray, recipe: DiffusionRecipe, low: float, high: float) -> None:
+    """Refuse, before any training, what a diffusion model cannot be trained on.
+
+    Raises:
+        DataError, ModelError, SpecError: as for ``train_diffusion``.
+    """
     if not low < high:
         raise SpecError(f"diffusion: low = {low:g} and high = {high:g}; give low below high")
     if not len(inputs) or inputs.ndim < 2 or inputs.dtype.kind not in "fiub":
@@ -98,6 +103,7 @@ def _check(inputs: np.ndarray, recipe: DiffusionRecipe, low: float, high: float)
             "leave it out"
         )
     outside(inputs, low, high)
+    _fresh(inputs.shape[1:], recipe, 0)
 
 
 def _fresh(shape: tuple[int, ...], recipe: DiffusionRecipe, seed: int) -> nn.Module:

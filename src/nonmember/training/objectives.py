@@ -49,9 +49,10 @@ class Mixup:
     """Train on weighted means of two records (Zhang et al. 2018, arXiv:1710.09412).
 
     The weight is drawn from Beta(``alpha``, ``alpha``) for each batch. With ``mmd`` above 0 an
-    epoch ends, where training and reserve accuracy lie at least ``gap`` apart, with a pass that
-    lowers ``mmd`` times the squared maximum mean discrepancy of their outputs under a Gaussian
-    kernel of the width ``sigma`` (Li et al. 2021, arXiv:2002.12062).
+    epoch ends, where training accuracy lies ``gap`` or more above that on the reserve, and never
+    where it lies below, with a pass that lowers ``mmd`` times the squared maximum mean
+    discrepancy of their outputs under a Gaussian kernel of the width ``sigma`` (Li et al. 2021,
+    arXiv:2002.12062).
     """
 
     alpha: float = 1.0

@@ -2,7 +2,7 @@
 
 from nonmember.verbs.audits import audit_spec, dry_run, incomplete, write_report
 from nonmember.verbs.classifiers import audit_classifier, classifier_spec
-from nonmember.verbs.fence import fence, fence_by_spec, fence_spec
+from nonmember.verbs.fence import fence, fence_by_spec, fence_spec, regeneration
 from nonmember.verbs.protection import protect, protect_dataset, protect_order
 from nonmember.verbs.specs import demo_spec, endpoint_values, llm_spec, option_values
 from nonmember.verbs.transfer import audit_transfer, transfer_spec, transfer_study
@@ -24,6 +24,7 @@ __all__ = [
     "protect",
     "protect_dataset",
     "protect_order",
+    "regeneration",
     "transfer_spec",
     "transfer_study",
     "write_report",

@@ -1,27 +1,30 @@
 """Diffence around a classifier: attacked before and after, and written as a model that serves."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from nonmember.audit.classifiers import subject
 from nonmember.audit.classifiers.candidates import Sides
-from nonmember.audit.classifiers.delivery import deliver
+from nonmember.audit.classifiers.delivery import check, deliver
 from nonmember.audit.classifiers.spec import ClassifierSpec
 from nonmember.audit.classifiers.subject import Given
 from nonmember.audit.engine import HERE, Engine
 from nonmember.audit.parts import checked
 from nonmember.audit.records import Results
 from nonmember.audit.run import Observe, audit, unobserved
-from nonmember.errors import DataError, SpecError
+from nonmember.errors import DataError, SpecError, unknown
 from nonmember.models import classifiers
 from nonmember.models.content import identity
 from nonmember.verbs.audits import as_store, write_report
 from nonmember.verbs.classifiers import NONE, Labelled, both_sides, content, examples_of, named
+from nonmember.verbs.specs import option_values
 
 AS_IT_IS, LABEL_ALONE, FENCED = "as it is", "label alone", "fenced"
 """The targets of a fence's audit: without, with the trivial defense, and with Diffence."""
 CALIBRATION = 0.3
+SETTINGS = ("t", "n", "sampler", "nfe", "low", "high")
+"""What can be said of a regeneration."""
 WHERE = "fence"
 NOTHING = Given()
 
@@ -109,10 +112,27 @@ def fence_by_spec(
         NonmemberError: as for ``fence``.
     """
     folder, kept = Path(output), as_store(store)
+    check(folder / FENCED)
     results = audit(spec, folder, kept, observe, engine or HERE, given)
     write_report(folder)
     deliver(subject.inspect(spec, given), FENCED, kept, folder / FENCED)
     return results
+
+
+def regeneration(
+    model: str | None, settings: Sequence[str], recipe: Sequence[str]
+) -> dict[str, Any]:
+    """A spec's ``diffusion`` of what the command line says of it.
+
+    Raises:
+        SpecError: a setting that is none of the regeneration's.
+    """
+    given = option_values("--regenerate", settings)
+    for name in given:
+        if name not in SETTINGS:
+            raise SpecError(f"--regenerate: {unknown('setting', name, SETTINGS)}")
+    trained = {"recipe": option_values("--recipe", recipe)} if recipe else {}
+    return {"model": model, **given, **trained}
 
 
 def fence_spec(
@@ -139,6 +159,8 @@ def fence_spec(
     """
     if not data.get("public"):
         raise SpecError("fence: needs --public: examples that are neither members nor non-members")
+    if "targets" in settings:
+        raise SpecError("fence: makes its targets itself; leave targets out of the settings")
     own = {"model": model, **target}
     trivial, diffence = {"name": "constant_confidence"}, {"name": "diffence", "options": options}
     values = {

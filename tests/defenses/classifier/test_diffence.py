@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from models.fence.worlds_fence import CLASSES, Linear, Shaken, calibration, examples
+from models.fence.worlds_fence import CLASSES, Linear, Shaken, calibration, examples, moved
 
 from nonmember.data.examples import of
 from nonmember.defenses.classifier.diffence import diffence
@@ -19,7 +19,7 @@ NONE = examples(0)
 def confidence(inputs, copies):
     labels, made = Linear().logits(inputs).argmax(axis=1), copies(inputs)
     answers = Linear().logits(made.reshape(-1, 6)).reshape(*made.shape[:2], CLASSES)
-    return select.confidence(answers, select.keeping(answers, labels))
+    return select.confidence(answers, select.keeping(answers, labels, moved(made, inputs)))
 
 
 @pytest.mark.parametrize("selector", EVERY)
@@ -167,6 +167,51 @@ class Far:
 def test_copies_that_never_keep_a_label_are_refused(selector, side):
     with pytest.raises(ModelError, match=f"^diffence: no copy of any of the {side} keeps its"):
         diffence(Linear(), calibration(), Far(), selector=selector)
+
+
+class Same:
+    """Copies that are the input itself."""
+
+    digest = "same"
+
+    def __call__(self, inputs):
+        return inputs[:, None]
+
+
+@pytest.mark.parametrize("selector", ["s1", "s2", "s3"])
+def test_copies_that_are_all_their_input_are_refused(selector):
+    with pytest.raises(ModelError, match=r"every copy of .* is the input itself; .* a larger t"):
+        diffence(Linear(), calibration(), Same(), selector=selector)
+
+
+@pytest.mark.parametrize("selector", ["mean", "majority"])
+def test_all_copies_together_tell_the_label_alone_where_they_are_the_input(selector):
+    found = diffence(Linear(), calibration(), Same(), selector=selector)
+    inputs = examples(50).inputs
+    answers = found.logits(inputs)
+    np.testing.assert_array_equal(answers.argmax(axis=1), Linear().logits(inputs).argmax(axis=1))
+    assert len(np.unique(np.sort(answers, axis=1), axis=0)) == 1
+
+
+class Idle(Shaken):
+    """Copies of which each other one is the input itself."""
+
+    def __call__(self, inputs):
+        made = super().__call__(inputs)
+        made[:, ::2] = inputs[:, None]
+        return made
+
+
+def test_donors_and_rates_leave_out_copies_that_are_their_input():
+    given = calibration()
+    found = diffence(Linear(), given, Idle(4), selector="s1")
+    answers = found.answer(given.public.inputs)
+    assert not answers.kept[:, ::2].any()
+    mine = {row.tobytes() for row in answers.logits[~answers.fell_back]}
+    assert {row.tobytes() for row in found.fence.donors} == mine
+    figures = found.fence.figures
+    assert figures["kept_public"] == answers.kept.mean() < 0.5
+    assert figures["kept_members"] == found.answer(given.members.inputs).kept.mean()
 
 
 def test_confidence_that_only_members_have_is_hidden():

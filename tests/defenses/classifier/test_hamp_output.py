@@ -56,6 +56,21 @@ def test_random_inputs_depend_on_the_input_and_the_secret():
     assert (random_inputs(given, low, high, b"t" * 32, whole=False) != found).all()
 
 
+def test_an_input_that_is_moved_by_less_than_a_step_keeps_its_random_one():
+    given = (np.random.default_rng(0).integers(0, 256, (1, 6)) / 255).astype(np.float32)
+    given[0, :2] = 0, 1
+    moved = given.repeat(30, axis=0)
+    moved[:, 3] += np.linspace(-0.0019, 0.0019, 30, dtype=np.float32)
+    end = np.repeat([[0.0], [1.0]], 6, axis=1).astype(np.float32)
+    fenced = hamp_output(linear(6), calibration(end))
+    found = random_inputs(moved, fenced.low, fenced.high, SECRET, whole=False)
+    assert len(np.unique(moved, axis=0)) == 30 and len(np.unique(found, axis=0)) == 1
+    assert len(np.unique(np.sort(fenced.logits(moved), axis=1), axis=0)) == 1
+    moved[:, 3] = np.arange(30) / 255
+    found = random_inputs(moved, fenced.low, fenced.high, SECRET, whole=False)
+    assert len(np.unique(found, axis=0)) == 30
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.uint8, bool])
 def test_inputs_of_0_and_1_become_coins(dtype):
     given = np.random.default_rng(0).integers(0, 2, (50, 40)).astype(dtype)

@@ -12,8 +12,10 @@ from nonmember.defenses.classifier.membership_net import forward, slopes, train
 from nonmember.defenses.classifier.memguard import Guarded, memguard
 from nonmember.errors import DataError, ModelError
 from nonmember.models.fence.calibration import Calibration
+from nonmember.models.fence.keyed import Span
 
 SECRET = b"s" * 32
+RANGE = Span(0.0, 255.0)  # so that whole numbers are apart
 IDENTITY = Linear(np.eye(4), np.zeros(4))
 
 
@@ -168,7 +170,7 @@ def test_a_budget_holds_in_the_mean_over_draws():
     net, own = one_layer(1.0, 0.0, bias=-0.6), softmax(blind.logits(given))
 
     def changes(budget, secret=SECRET):
-        found = Guarded(blind, net, budget, secret).logits(given)
+        found = Guarded(blind, net, budget, secret, RANGE).logits(given)
         return np.abs(softmax(found) - own).sum(axis=1)
 
     full = changes(None)
@@ -180,6 +182,24 @@ def test_a_budget_holds_in_the_mean_over_draws():
     assert 0.15 < (changes(budget, b"t" * 32)[some > 0] > 0).mean() < 0.35
     np.testing.assert_array_equal(changes(full[0] * 1.01), full)
     assert not changes(0.0).any()
+
+
+def test_an_input_that_is_moved_by_less_than_a_step_keeps_its_draw(calibration):
+    made = memguard(IDENTITY, calibration, epochs=1, budget=0.5)
+    sides = np.concatenate([calibration.members.inputs, calibration.non_members.inputs])
+    np.testing.assert_array_equal(made.span.low, sides.min(axis=0))
+    np.testing.assert_array_equal(made.span.high, sides.max(axis=0))
+    step = (made.span.high - made.span.low) / 255
+    given = (made.span.low + 100 * step)[None].repeat(50, axis=0)
+    own, noisy = np.zeros((50, 2)), np.tile([1.0, -1.0], (50, 1))
+
+    def spent(inputs):
+        return made._spent(inputs.astype(np.float32), own, noisy)
+
+    near = given + np.linspace(-0.4, 0.4, 50)[:, None] * step
+    assert len(np.unique(spent(near))) == 1
+    assert len(np.unique(spent(given + np.arange(50)[:, None] * step))) == 2
+    assert memguard(IDENTITY, calibration, epochs=1).span is None
 
 
 def test_extreme_answers_stay_finite(guarded):
@@ -200,4 +220,4 @@ def test_refusals(calibration):
         memguard(IDENTITY, calibration, learning_rate=1e300, epochs=5)
     texts = type("T", (), {"classes": 4, "logits": lambda _, given: np.zeros((len(given), 4))})
     with pytest.raises(ModelError, match="texts have no draws"):
-        Guarded(texts(), one_layer(0, 0, 0, 1), 0.1, SECRET).logits(["a"])
+        Guarded(texts(), one_layer(0, 0, 0, 1), 0.1, SECRET, None).logits(["a"])

@@ -5,12 +5,16 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from models.diffusion.small import gaussian
 from models.fence.worlds_fence import CLASSES, SECRET, Linear, Shaken, calibration, examples
 
 from nonmember.errors import ModelError
 from nonmember.models.fence import select
-from nonmember.models.fence.fenced import Fence, Fenced
-from nonmember.models.fence.keyed import draws, name
+from nonmember.models.diffusion import Regeneration, fresh
+from nonmember.models.fence.fenced import Fence, Fenced, span_of
+from nonmember.models.fence.keyed import Span, draws, name, ranging, steps
+from nonmember.signals.copies_kept import remembered
+from nonmember.signals.store import Store
 
 PRESERVING = ("s1", "s2", "s3")
 EVERY = (*PRESERVING, "mean", "majority")
@@ -138,6 +142,112 @@ def test_a_fall_back_is_never_what_the_classifier_says():
     assert (answers != own).any(axis=1).all()
 
 
+@dataclass(frozen=True)
+class Faithful:
+    """Copies that are the input itself but for the last ``others``."""
+
+    others: int = 0
+    digest: str = "faithful"
+
+    def __call__(self, inputs):
+        same = np.repeat(inputs[:, None], 3, axis=1)
+        turned = np.roll(inputs, 1, axis=1)[:, None].repeat(self.others, axis=1)
+        return np.concatenate([same, turned], axis=1)
+
+
+def integers(dtype, count, seed=0):
+    rng = np.random.default_rng(seed)
+    return rng.integers(0, 2 if dtype is bool else 9, (count, 6)).astype(dtype)
+
+
+def as_float(logits):
+    return select.rounded(logits, logits.argmax(axis=1))
+
+
+@pytest.mark.parametrize("dtype", [bool, np.uint8, np.int64, np.float32])
+@pytest.mark.parametrize("selector", EVERY)
+@pytest.mark.parametrize("fallback", ["donor", "flat"])
+def test_a_copy_that_is_its_input_is_never_answered_with(selector, fallback, dtype):
+    asked = integers(dtype, 200)
+    own = Linear().logits(asked)
+    made = Fenced(Linear(), Faithful(), fence(selector, fallback), SECRET)
+    found = made.answer(asked)
+    assert found.fell_back.all() and not found.kept.any() and not found.inside.any()
+    np.testing.assert_array_equal(found.logits.argmax(axis=1), own.argmax(axis=1))
+    bare = as_float(own) - as_float(own).min(axis=1, keepdims=True)
+    said = found.logits - found.logits.min(axis=1, keepdims=True)
+    assert np.isfinite(said).all() and (np.abs(said - bare) > 0.01).any(axis=1).all()
+
+
+@pytest.mark.parametrize("selector", EVERY)
+def test_copies_beside_those_that_are_their_input_alone_count(selector):
+    asked = integers(np.uint8, 200)
+    asked = asked[(asked != np.roll(asked, 1, axis=1)).any(axis=1)]
+    both = Fenced(Linear(), Faithful(2), fence(selector), SECRET).answer(asked)
+
+    class Turned(Faithful):
+        def __call__(self, inputs):
+            return super().__call__(inputs)[:, 3:]
+
+    alone = Fenced(Linear(), Turned(2), fence(selector), SECRET).answer(asked)
+    np.testing.assert_array_equal(both.logits, alone.logits)
+    np.testing.assert_array_equal(both.kept[:, 3:], alone.kept)
+    assert not both.kept[:, :3].any() and alone.kept.any()
+
+
+@dataclass(frozen=True)
+class Coded:
+    """Copies of inputs from 0 to 1 that their codes decide, and that tell their range."""
+
+    copies: Shaken
+    low: float = 0.0
+    high: float = 1.0
+    digest: str = "coded"
+
+    def __call__(self, inputs):
+        return self.copies(np.rint(inputs * 255).astype(inputs.dtype))
+
+
+@pytest.mark.parametrize("selector", EVERY)
+def test_an_input_that_is_moved_by_less_than_a_step_has_one_answer(selector):
+    one = (np.random.default_rng(0).integers(0, 256, (1, 6)) / 255).astype(np.float32)
+    many = one.repeat(40, axis=0)
+    many[:, 2] += np.linspace(-0.0019, 0.0019, 40, dtype=np.float32)  # of 1/255 less than half
+    assert len(np.unique(Linear().logits(many).argmax(axis=1))) == 1
+    made = Fenced(Linear(), Coded(Shaken(30)), fence(selector), SECRET)
+    found = made.answer(many)
+    assert found.kept.sum(axis=1).min() > 3 and len(np.unique(found.logits, axis=0)) == 1
+    moved = one + np.arange(30, dtype=np.float32)[:, None] * np.float32(1 / 255)
+    assert len(np.unique(draws(SECRET, "copy", moved, Span(0, 1)))) == 30
+
+
+def test_the_range_is_that_of_the_diffusion_model(tmp_path):
+    made = fresh(gaussian((6,), low=-1.0, high=3.0), Regeneration(n=2), SECRET)
+    assert span_of(made) == (-1.0, 3.0)
+    assert span_of(remembered(made, Store(tmp_path), low=-1.0, high=3.0)) == (-1.0, 3.0)
+    assert span_of(Shaken()) is None
+
+
+def test_copies_of_the_same_codes_are_the_input_itself():
+    asked = np.random.default_rng(0).uniform(0.1, 0.9, (50, 6)).astype(np.float32)
+
+    class Rounded(Coded):
+        def __call__(self, inputs):
+            return (np.rint(inputs * 255) / 255).astype(inputs.dtype)[:, None]
+
+    assert (Rounded(Shaken())(asked)[:, 0] != asked).any(axis=1).all()
+    assert Fenced(Linear(), Rounded(Shaken()), fence(), SECRET).answer(asked).fell_back.all()
+
+
+def test_steps_by_hand():
+    given = np.array([[0.0, 7.0], [100.0, 7.4], [-100.4, np.nan]])
+    span = Span(np.array([0.0, 7.0]), np.array([255.0, 7.0]))
+    np.testing.assert_array_equal(steps(given, span), [[0, 0], [100, 102], [-100, np.nan]])
+    whole = ranging([given[:2], given[:1]])
+    assert (whole.low.tolist(), whole.high.tolist()) == ([0, 7], [100, 7.4])
+    assert ranging([given[:2, None], given[:1, None]]) == (0, 100)
+
+
 def test_donors_are_drawn_evenly():
     labels = np.zeros(5000, dtype=np.int64)
     found = fence().instead(labels, np.random.default_rng(0).random(5000))
@@ -155,14 +265,14 @@ def test_two_fences_stand_side_by_side():
 
 
 def test_draws_depend_on_secret_purpose_and_input_alone():
-    found = draws(SECRET, "copy", INPUTS)
+    found = draws(SECRET, "copy", INPUTS, None)
     assert len(np.unique(found)) == len(found) and (found >= 0).all() and (found < 1).all()
-    np.testing.assert_array_equal(draws(SECRET, "copy", INPUTS.astype(np.float64)), found)
-    np.testing.assert_array_equal(draws(SECRET, "copy", INPUTS[::-1])[::-1], found)
-    np.testing.assert_array_equal(draws(SECRET, "copy", np.asfortranarray(INPUTS)), found)
+    np.testing.assert_array_equal(draws(SECRET, "copy", INPUTS.astype(np.float64), None), found)
+    np.testing.assert_array_equal(draws(SECRET, "copy", INPUTS[::-1], None)[::-1], found)
+    np.testing.assert_array_equal(draws(SECRET, "copy", np.asfortranarray(INPUTS), None), found)
     zeros = np.zeros((1, 3))
-    assert draws(SECRET, "copy", zeros) == draws(SECRET, "copy", -zeros)
-    others = (draws(bytes(32), "copy", INPUTS), draws(SECRET, "donor", INPUTS))
+    assert draws(SECRET, "copy", zeros, None) == draws(SECRET, "copy", -zeros, None)
+    others = (draws(bytes(32), "copy", INPUTS, None), draws(SECRET, "donor", INPUTS, None))
     for one, two in pairwise((found, *others)):
         assert (one != two).all()
     assert name(SECRET) != name(bytes(32)) and SECRET.hex() not in name(SECRET)
@@ -174,7 +284,7 @@ def test_the_secret_is_not_shown():
 
 
 def test_draws_are_uniform():
-    found = draws(SECRET, "copy", examples(4000, seed=9).inputs)
+    found = draws(SECRET, "copy", examples(4000, seed=9).inputs, None)
     counts = np.histogram(found, bins=10, range=(0, 1))[0]
     assert (abs(counts - 400) < 5 * 360**0.5).all()
 

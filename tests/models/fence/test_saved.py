@@ -242,7 +242,7 @@ class Branching(nn.Module):
 
 
 def test_a_network_that_cannot_be_exported_is_refused_and_leaves_nothing(tmp_path, diffusion):
-    source = source_of(Branching(), name="net")
+    source = source_of(nets.seeded(Branching()), name="net")
     classifier = load(source, "cpu", examples(8))
     calibration = Calibration(examples(9), examples(9), examples(90, 3), SECRET)
     made = diffence(classifier, calibration, diffusions.fresh(diffusion, HOW, SECRET))

@@ -62,3 +62,8 @@ def answers(count: int = 40, copies: int = 7, classes: int = 3, seed: int = 0):
     rng = np.random.default_rng(seed)
     own = rng.integers(-2, 3, size=(count, classes)).astype(np.float32)
     return own.argmax(axis=1), rng.integers(-2, 3, size=(count, copies, classes)).astype(np.float32)
+
+
+def moved(made, inputs):
+    """Which copies (n v ...) are other inputs than their own (n ...)."""
+    return (made != inputs[:, None]).reshape(*made.shape[:2], -1).any(axis=2)

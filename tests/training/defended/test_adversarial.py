@@ -179,6 +179,13 @@ def test_what_it_cannot_do_with_is_refused() -> None:
         fitted(HOW, reserve=None)
     with pytest.raises(DataError, match="example 1 of the reserve is a candidate too, as are 119"):
         fitted(HOW, reserve=EXAMPLES)
+    mine, theirs = (
+        replace(one, groups=("of both", "apart", *one.groups[2:])) for one in (EXAMPLES, RESERVE)
+    )
+    theirs = replace(theirs, groups=("of both", "elsewhere", *theirs.groups[2:]))
+    said = "example 1 of the reserve is of the group of both, which has candidates too, and 0 other"
+    with pytest.raises(DataError, match=said):
+        fitted(HOW, examples=mine, reserve=theirs)
     with pytest.raises(SpecError, match="epochs = 1; give at least 2"):
         fitted(recipe(Adversarial(1.0), epochs=1))
     with pytest.raises(SpecError, match="1 different seeds for 2 models"):

@@ -6,7 +6,7 @@ from pathlib import Path
 from nonmember.audit.classifiers.guarded import opened
 from nonmember.audit.classifiers.subject import Subject
 from nonmember.defenses.classifier.diffence import diffence
-from nonmember.errors import SpecError
+from nonmember.errors import RunError, SpecError
 from nonmember.models import classifiers
 from nonmember.models.diffusion import fresh
 from nonmember.models.fence import saved
@@ -14,6 +14,16 @@ from nonmember.models.fence.calibration import Calibration
 from nonmember.signals.store import Store
 
 SECRET_BYTES = 32
+
+
+def check(folder: Path) -> None:
+    """Refuse a folder that a fence is to be written to and that holds something else.
+
+    Raises:
+        RunError: it does.
+    """
+    if folder.exists() and not (folder / saved.ABOUT).is_file():
+        raise RunError(f"{folder}: holds no fence; remove it, or choose another --output")
 
 
 def deliver(subject: Subject, name: str, store: Store, folder: Path) -> None:

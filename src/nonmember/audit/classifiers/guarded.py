@@ -10,6 +10,7 @@ import numpy as np
 from nonmember.audit.classifiers.guards import Learned, Regenerator
 from nonmember.audit.classifiers.jobs import Gauge, Guarded, Inquire, Learn, Regenerate
 from nonmember.audit.language.asking import circumstances_of
+from nonmember.errors import ModelError
 from nonmember.models import diffusion
 from nonmember.models.causal import Placement
 from nonmember.models.diffusion import Copies, Diffusion, fresh
@@ -17,7 +18,7 @@ from nonmember.models.fence.calibration import Arrays, Calibration
 from nonmember.models.fence.fenced import Fenced
 from nonmember.models.protocols import Classifier
 from nonmember.models.source import digest
-from nonmember.signals.copies_kept import remembered
+from nonmember.signals.copies_kept import BLOCK, remembered
 from nonmember.signals.diffused import Joined
 from nonmember.signals.store import Store, note
 from nonmember.training.diffusion import train_diffusion
@@ -49,8 +50,10 @@ def learn(job: Learn, store: Store, told: Told) -> None:
 
 def regenerate(job: Regenerate, store: Store, told: Told) -> None:
     """Make what the store lacks of the copies of some examples."""
-    start = time.perf_counter()
-    copies_of(job.by, store, job.where, told)(np.asarray(job.examples.inputs))
+    start, inputs = time.perf_counter(), np.asarray(job.examples.inputs)
+    copies = copies_of(job.by, store, job.where, told)
+    for first in range(0, len(inputs), BLOCK):  # each is in the store, and need not be here
+        copies(inputs[first : first + BLOCK])
     store.put(job.address, {}, circumstances_of(job.where, start))
 
 
@@ -73,7 +76,12 @@ def opened(by: Regenerator, store: Store, where: Placement) -> Diffusion:
     device, model = str(where.device), by.model
     if isinstance(model, Learned):
         return diffusion.find(str(store.folder(model.digest) / "model"), device=device)
-    return diffusion.find(str(model.path), low=model.low, high=model.high, device=device)
+    found = diffusion.find(str(model.path), low=model.low, high=model.high, device=device)
+    if found.digest != model.digest:
+        raise ModelError(
+            f"{model.path}: the diffusion model has changed since the audit began; run it again"
+        )
+    return found
 
 
 def beside(job: Inquire, store: Store) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from nonmember.audit.classifiers.guards import Learned, Regenerator, secret
 from nonmember.audit.classifiers.jobs import Gauge, Guarded, Inquire, Learn, Regenerate, Teach, Work
 from nonmember.audit.classifiers.made import Trained
 from nonmember.audit.classifiers.subject import Subject, Target
+from nonmember.audit.language.asking import arithmetic
 from nonmember.data.examples import Examples
 from nonmember.models.classifiers import ClassifierSource
 from nonmember.models.source import digest
@@ -124,6 +125,7 @@ def gauge(target: Target, model: Guarded, subject: Subject) -> Gauge:
     """The job that sees what a target's defenses do to the candidates' answers."""
     examples = subject.candidates.examples
     after = tuple(one.address for one in copied(model, examples, "candidates", subject))
-    address = digest("gauge 2", model.address, examples.digests.tobytes())
+    how = f"gauge 2 {arithmetic(subject.where)}"
+    address = digest(how, model.address, examples.digests.tobytes())
     label = f"see what the defenses of {target.name} do"
     return Gauge(address, label, model, examples, subject.where, len(examples), COPY, after)

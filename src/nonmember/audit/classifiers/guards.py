@@ -1,8 +1,9 @@
 """Defenses of a target, looked up and checked: how it is trained, and what stands before it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +17,21 @@ from nonmember.data.examples import Examples
 from nonmember.defenses import registry
 from nonmember.errors import DataError, SpecError
 from nonmember.models import diffusion
-from nonmember.models.diffusion import Regeneration
+from nonmember.models.diffusion import Regeneration, noise
+from nonmember.models.diffusion.codes import outside
+from nonmember.models.diffusion.schedule import STEPS
+from nonmember.models.fence import keyed
 from nonmember.models.source import digest
 from nonmember.options import checked
 from nonmember.seeds import derive
 from nonmember.training.classifier_recipe import ClassifierRecipe
+from nonmember.training.diffusion import check
 from nonmember.training.diffusion_recipe import DiffusionRecipe
 from nonmember.training.objectives import needs_reserve
 
 FEWEST_PUBLIC = 100  # inputs that a diffusion model learns from
+VERSION = 1  # of what defenses before a classifier do
+MADE_BY = f"torch {version('torch')} diffusers {version('diffusers')}"
 
 
 @dataclass(frozen=True)
@@ -54,7 +61,7 @@ class Learned:
     def digest(self) -> str:
         """Names it by all that decides it."""
         settings = f"{self.recipe} {self.low} {self.high} {self.seed}"
-        return digest("diffusion", settings, self.examples.digests.tobytes())
+        return digest("diffusion", MADE_BY, settings, self.examples.digests.tobytes())
 
 
 @dataclass(frozen=True)
@@ -73,12 +80,13 @@ class Regenerator:
 
     model: Learned | Folder
     how: Regeneration
-    secret: bytes
+    secret: bytes = field(repr=False)
 
     @property
     def digest(self) -> str:
         """Names the copies that it gives; the secret by a hash of it."""
-        return digest(f"{self.model.digest} {self.how}", sha256(self.secret).hexdigest())
+        told = f"{noise.VERSION} {MADE_BY} {self.model.digest} {self.how}"
+        return digest(told, sha256(self.secret).hexdigest())
 
 
 @dataclass(frozen=True)
@@ -87,13 +95,15 @@ class Guard:
 
     steps: tuple[Step, ...]
     regenerator: Regenerator | None
-    secret: bytes
+    secret: bytes = field(repr=False)
 
     @property
     def digest(self) -> str:
         """Names what it does to any classifier."""
         by = "" if self.regenerator is None else self.regenerator.digest
-        return digest(*(one.digest for one in self.steps), by, sha256(self.secret).hexdigest())
+        how = f"{VERSION} {keyed.VERSION}"
+        hidden = sha256(self.secret).hexdigest()
+        return digest(how, *(one.digest for one in self.steps), by, hidden)
 
 
 def secret(root: int, name: str) -> bytes:
@@ -112,9 +122,32 @@ def regenerator(spec: ClassifierSpec, candidates: Candidates) -> Regenerator | N
     if spec.diffusion is None and not needed:
         return None
     asked = spec.diffusion or DiffusionSpec()
+    _check_public(candidates)
     how = Regeneration(t=asked.t, n=asked.n, sampler=asked.sampler, nfe=asked.nfe)
     model = _folder(asked) if asked.model is not None else _learned(asked, spec, candidates)
+    for part in (candidates.every, candidates.public):
+        outside(np.asarray(part.inputs), model.low, model.high)
     return Regenerator(model, how, secret(spec.seed, "fence"))
+
+
+def _check_public(candidates: Candidates) -> None:
+    """Refuse public examples of another form than the candidates', or of other classes."""
+    mine, theirs = candidates.examples.inputs, candidates.public.inputs
+    if not isinstance(mine, np.ndarray) or not isinstance(theirs, np.ndarray):
+        raise DataError("diffusion: inputs are texts; diffusion models regenerate arrays")
+    if not len(candidates.public):
+        return
+    if theirs.shape[1:] != mine.shape[1:] or theirs.dtype.kind != mine.dtype.kind:
+        raise DataError(
+            f"public: inputs of {theirs.dtype} {theirs.shape[1:]}, and the candidates are "
+            f"{mine.dtype} {mine.shape[1:]}; give all in one form"
+        )
+    highest = int(candidates.public.labels.max())
+    if highest >= candidates.classes:
+        raise DataError(
+            f"public: a label is {highest}, and there are the {candidates.classes} classes 0 to "
+            f"{candidates.classes - 1}; give the same classes"
+        )
 
 
 def _all_steps(spec: ClassifierSpec) -> list[Step]:
@@ -136,6 +169,11 @@ def _learned(asked: DiffusionSpec, spec: ClassifierSpec, candidates: Candidates)
             "folder of one as diffusion.model"
         )
     low, high = _range(asked, examples)
+    if asked.t > STEPS:
+        raise SpecError(
+            f"diffusion: t = {asked.t} lies beyond the {STEPS} steps of the schedule; give less"
+        )
+    check(np.asarray(examples.inputs), asked.recipe, low, high)
     return Learned(examples, asked.recipe, low, high, derive(spec.seed, "diffusion"))
 
 
@@ -145,6 +183,11 @@ def _range(asked: DiffusionSpec, examples: Examples) -> tuple[float, float]:
     if not isinstance(inputs, np.ndarray):
         raise DataError("diffusion: inputs are texts; diffusion models regenerate arrays")
     if asked.low is not None and asked.high is not None:
+        if not -np.inf < asked.low < asked.high < np.inf:
+            raise SpecError(
+                f"diffusion: low = {asked.low:g} and high = {asked.high:g}; give the least and the "
+                "largest value of an input"
+            )
         return asked.low, asked.high
     if inputs.dtype == np.uint8:
         return 0.0, 255.0

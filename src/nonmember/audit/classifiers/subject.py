@@ -168,7 +168,7 @@ def _target(
     try:
         own = None if source else _made(spec, name, candidates, given)
         references = _references(spec, name, candidates, given)
-        guard = _guard(spec, name, by)
+        guard = _guard(spec, name, by, source)
     except NonmemberError as error:
         raise type(error)(f"targets.{name}: {error}") from None
     means = Means(
@@ -186,9 +186,18 @@ def _target(
     return Target(name, source, own, references, guard, attacks, left_out, looks)
 
 
-def _guard(spec: ClassifierSpec, name: str, by: Regenerator | None) -> Guard | None:
+def _guard(
+    spec: ClassifierSpec, name: str, by: Regenerator | None, source: ClassifierSource | None
+) -> Guard | None:
     """What stands before the target; None: nothing does."""
     steps = guards.steps(spec, name, "inference")
+    if steps and source is not None and not source.asks:
+        raise ModelError(
+            f"{source.name}: a file of answers, and what stands before a model asks it anew; give "
+            "the model"
+        )
+    if [one.defense.name for one in steps].count("diffence") > 1:
+        raise SpecError("defenses: diffence stands there twice; leave it out once")
     needed = any("copies" in one.defense.needs for one in steps)
     return (
         Guard(steps, by if needed else None, guards.secret(spec.seed, "fence")) if steps else None

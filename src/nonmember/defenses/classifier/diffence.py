@@ -6,6 +6,7 @@ from nonmember.models.fence import fitting
 from nonmember.models.fence.calibration import Calibration
 from nonmember.models.fence.fenced import Fallback, Fenced
 from nonmember.models.fence.interval import Objective
+from nonmember.models.fence.keyed import VERSION
 from nonmember.models.fence.select import Selector
 from nonmember.models.protocols import Classifier
 
@@ -24,6 +25,8 @@ def diffence(
 
     The label is the classifier's own, so that accuracy is as before, and so is what attacks
     read that see nothing but labels: it leaks less through scores, and is no guarantee.
+    A copy that is its input again, in 255 steps from the least value to the largest, counts for
+    none, under every selector: it would be answered as without a defense.
     Deviations: the authors' S3 takes an interval from members and non-members, ours takes any
     copy that keeps the label, as their text says; their S1 counts in its histograms nothing
     outside the range of non-members; and where no copy keeps the label they answer as if there
@@ -38,7 +41,8 @@ def diffence(
             the first in the interval that makes the confidence of members and non-members most
             alike, and else the nearest; ``s2`` the same with the interval from the least to
             the mean confidence of members; ``mean`` and ``majority`` answer with the mean
-            probabilities of all copies, or of those with the commonest label, and change labels.
+            probabilities of all copies, or of those with the commonest label, and change labels;
+            they have no donors, and where every copy is the input they tell the label alone.
         objective: of s1: Jensen-Shannon or Kolmogorov-Smirnov.
         fallback: what is answered where no copy keeps the label: that to a public input with
             it (``donor``), or the label at the donors' median confidence and the other classes
@@ -50,7 +54,7 @@ def diffence(
     """
     fitting.check(classifier, calibration, selector)
     arrays = calibration.remember(
-        f"diffence-{selector}-{objective}-{copies.digest}",
+        f"{VERSION} diffence-{selector}-{objective}-{copies.digest}",
         lambda: fitting.fitted(classifier, calibration, copies, selector, objective),
     )
     made = fitting.fence(arrays, selector, fallback)

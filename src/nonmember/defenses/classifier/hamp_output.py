@@ -10,7 +10,7 @@ from nonmember.data.examples import Examples
 from nonmember.defenses.registry import defense
 from nonmember.errors import DataError, ModelError, SpecError
 from nonmember.models.fence.calibration import Arrays, Calibration
-from nonmember.models.fence.keyed import draws
+from nonmember.models.fence.keyed import Span, draws, ranging
 from nonmember.models.protocols import Classifier
 from nonmember.signals.classes import logits as ask
 from nonmember.types import Inputs, Logits
@@ -60,15 +60,18 @@ class Exchanged:
         return exchanged(both[: len(inputs)], both[len(inputs) :])
 
 
-@defense(family="classifier", stage="inference", paper="Chen & Pattabiraman 2024, arXiv:2307.01610")
+@defense(
+    family="classifier", stage="inference", paper="Chen and Pattabiraman 2024, arXiv:2307.01610"
+)
 def hamp_output(classifier: Classifier, calibration: Calibration) -> Exchanged:
     """Answer with the sorted logits of a random input, in the order of the classes.
 
     The label and the whole ranking stay, and confidence tells nothing, of membership or of
     anything else. A random input is uniform over the range of the calibration's: of each column
     of a table, of all pixels of images. Whole numbers stay whole, and 0 and 1 become coins.
-    Deviation: the same input is given the same random one, so that asking again is no use. Where
-    classes tie in a random input's answer, they are parted by the least that can be told.
+    Deviation: the same input is given the same random one, and so is one that rounds to the same
+    of 255 steps of the range, so that asking again is no use. Where classes tie in a random
+    input's answer, they are parted by the least that can be told.
 
     Args:
         classifier: what answers.
@@ -82,9 +85,7 @@ def hamp_output(classifier: Classifier, calibration: Calibration) -> Exchanged:
     arrays = _arrays([one for one in sides if len(one)])
 
     def fit() -> Arrays:
-        axis = 0 if arrays[0].ndim == 2 else None
-        low = np.asarray(np.min([one.min(axis) for one in arrays], axis=0), dtype=np.float64)
-        high = np.asarray(np.max([one.max(axis) for one in arrays], axis=0), dtype=np.float64)
+        low, high = map(np.asarray, ranging(arrays))
         return {"low": low, "high": high, "whole": np.array(all(map(_whole, arrays)))}
 
     made = calibration.remember("hamp_output", fit)
@@ -95,7 +96,7 @@ def hamp_output(classifier: Classifier, calibration: Calibration) -> Exchanged:
 def random_inputs(inputs: Batch, low: End, high: End, secret: bytes, *, whole: bool) -> Batch:
     """One for each of n inputs, uniform from ``low`` to ``high``, of the type of the inputs."""
     found = np.empty(inputs.shape, dtype=inputs.dtype)
-    for row, draw in zip(found, draws(secret, "hamp", inputs), strict=True):
+    for row, draw in zip(found, draws(secret, "hamp", inputs, Span(low, high)), strict=True):
         rng = np.random.Generator(np.random.Philox(key=int(draw * 2**BITS)))
         uniform = rng.random(inputs.shape[1:])
         row[...] = (

@@ -15,7 +15,7 @@ from nonmember.defenses.classifier.membership_net import Net, Ranked, train
 from nonmember.defenses.registry import defense
 from nonmember.errors import ModelError
 from nonmember.models.fence.calibration import Arrays, Calibration
-from nonmember.models.fence.keyed import draws
+from nonmember.models.fence.keyed import Span, draws, ranging
 from nonmember.models.protocols import Classifier
 from nonmember.signals.classes import logits as ask
 from nonmember.types import Count, Inputs, Positive
@@ -28,13 +28,15 @@ class Guarded:
     """A ``Classifier`` whose answers carry noise against a network that tells members.
 
     With a ``budget`` noise is left out of some answers; which ones depends on an input and on
-    ``secret``, which nobody else may have.
+    ``secret``, which nobody else may have; two that round to the same of 255 steps of ``span``
+    are one to it.
     """
 
     classifier: Classifier
     net: Net
     budget: float | None
     secret: bytes
+    span: Span | None
     label_preserving: ClassVar[bool] = True
 
     @property
@@ -65,7 +67,8 @@ class Guarded:
                 "memguard: a budget draws by input, and texts have no draws; leave it out"
             )
         distortion = np.abs(softmax(noisy) - softmax(own)).sum(axis=1)
-        return draws(self.secret, "memguard", inputs) * distortion < (self.budget or 0.0)
+        chance = draws(self.secret, "memguard", inputs, self.span)
+        return chance * distortion < (self.budget or 0.0)
 
 
 @defense(family="classifier", stage="inference", paper="Jia et al. 2019, arXiv:1909.10594")
@@ -93,8 +96,9 @@ def memguard(
 
     Args:
         classifier: what answers.
-        calibration: ``members`` and ``non_members`` train the network; its ``secret`` keys what
-            is drawn with a budget.
+        calibration: ``members`` and ``non_members`` train the network, and say what the range of
+            inputs is, by 255ths of which what is drawn with a budget tells one from another;
+            its ``secret`` keys that.
         budget: L1 change of the probabilities, 0 to 2, that is allowed in the mean over draws:
             noise of more is used as seldom as that takes. None: noise is always used.
         epochs: that the network is trained for.
@@ -121,7 +125,10 @@ def memguard(
         }
 
     name = told("memguard", epochs=epochs, learning_rate=learning_rate, seed=seed)
-    return Guarded(classifier, _net(calibration.remember(name, fit)), budget, calibration.secret)
+    net = _net(calibration.remember(name, fit))
+    arrays = [one.inputs for one in (members, others) if isinstance(one.inputs, np.ndarray)]
+    span = ranging(arrays) if arrays and budget is not None else None
+    return Guarded(classifier, net, budget, calibration.secret, span)
 
 
 def _ranked(classifier: Classifier, examples: Examples) -> Ranked:

@@ -19,7 +19,8 @@ def mixup_mmd(
     An epoch of mixup (Zhang et al. 2018, arXiv:1710.09412) is followed, where accuracy on members
     lies three points or more above that on the reserve, by a pass that lowers the squared
     maximum mean discrepancy of the probabilities of each batch and of a batch of the reserve of
-    the same classes; not after the last epoch. The reserve counts as trained on from then on.
+    the same classes; not after the last epoch, and never where accuracy on the reserve is the
+    higher one, however far apart they are. The reserve counts as trained on from then on.
     The estimate is the biased one, under a Gaussian kernel, and moves the members' side only.
 
     Args:

@@ -2,16 +2,16 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Literal, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Float32, Float64
 
 from nonmember.errors import ModelError
-from nonmember.models.diffusion.copies import Copies
+from nonmember.models.diffusion.copies import Copies, Fresh
 from nonmember.models.fence import select
-from nonmember.models.fence.keyed import Batch, draws
-from nonmember.models.fence.select import Chosen, CopyLogits, Draws, Kept, Selector
+from nonmember.models.fence.keyed import Batch, Span, draws, steps
+from nonmember.models.fence.select import Chosen, CopyLogits, Draws, Kept, Moved, Selector
 from nonmember.models.protocols import Classifier
 from nonmember.types import Inputs, Labels, Logits
 
@@ -23,12 +23,30 @@ NUMBERS = 1 << 20  # of the inputs that are regenerated at once
 ROWS = 256
 
 
+@dataclass(frozen=True)
+class Asked:
+    """What a classifier says of n inputs and their copies: ``labels`` (n,) and ``answers`` (n v c).
+
+    ``moved`` (n v) is where a copy is another input: one that is its input again, as that of a
+    whole number or a coin may be, would be answered as without a fence, and is never used.
+    """
+
+    labels: Labels
+    answers: CopyLogits
+    moved: Moved
+
+    @property
+    def kept(self) -> Kept:
+        """Which copies have the label of their input, and are another (n v)."""
+        return select.keeping(self.answers, self.labels, self.moved)
+
+
 class Answer(NamedTuple):
     """What a fence answers to n inputs, and how it came to it.
 
-    ``logits`` (n c), float32; ``kept`` (n v) where a copy has the label of its input;
-    ``fell_back`` (n,) where none has; ``inside`` (n,) where the copy that was answered with
-    lies in the interval of s1 or s2, and under the others where there is one.
+    ``logits`` (n c), float32; ``kept`` (n v) where a copy has the label of its input and is
+    another; ``fell_back`` (n,) where no copy will do; ``inside`` (n,) where the copy that was
+    answered with lies in the interval of s1 or s2, and under the others where there is one.
     """
 
     logits: Float32[np.ndarray, "n c"]
@@ -43,7 +61,7 @@ class Fence:
 
     ``low`` and ``high`` are log odds of the likeliest class in nats, infinite where any will
     do; ``donors`` (d c) are defended answers to public inputs, ordered by their label, and
-    ``confidence`` is the median of their log odds. ``figures`` tell how the calibration went:
+    ``confidence`` is the median of their log odds, or 0. ``figures`` tell how the calibration went:
     ``apart``, the divergence that the interval left there, and the share of copies that kept
     the label, ``kept_members``, ``kept_non_members`` and ``kept_public``, as far as asked.
     """
@@ -61,20 +79,21 @@ class Fence:
         """Whether every input keeps the label that the classifier gives it."""
         return self.selector not in ("mean", "majority")
 
-    def choose(self, answers: CopyLogits, labels: Labels, choice: Draws) -> Chosen:
-        """An answer for each input, as far as there is one, from those to its copies (n v c)."""
+    def choose(self, asked: Asked, choice: Draws) -> Chosen:
+        """An answer for each input, as far as there is one, from those to its copies."""
+        answers, labels = asked.answers, asked.labels
         match self.selector:
             case "s3":
-                return select.by_draw(answers, labels, choice)
+                return select.by_draw(answers, labels, asked.kept, choice)
             case "mean":
-                return select.mean(answers)
+                return select.mean(answers, asked.moved)
             case "majority":
-                return select.majority(answers, labels)
+                return select.majority(answers, labels, asked.moved)
             case _:
-                return select.by_interval(answers, labels, self.low, self.high)
+                return select.by_interval(answers, labels, asked.kept, self.low, self.high)
 
     def instead(self, labels: Labels, choice: Draws) -> Float64[np.ndarray, "n c"]:
-        """What is answered for these labels where no copy keeps them.
+        """What is answered for these labels where no copy will do.
 
         It tells nothing of the input but its label: the answer to a public input with that
         label, drawn for this one, or where fewer than 20 have it the label at the median
@@ -136,19 +155,35 @@ class Fenced:
         return Answer(*(np.concatenate(part) for part in zip(*parts, strict=True)))
 
     def _answer(self, rows: Batch) -> Answer:
-        labels, answers = asked(self.classifier, self.copies, rows)
-        chosen = self.fence.choose(answers, labels, draws(self.secret, "copy", rows))
+        span, told = span_of(self.copies), asked(self.classifier, self.copies, rows)
+        chosen = self.fence.choose(told, draws(self.secret, "copy", rows, span))
         lost = ~chosen.found
-        found, label = chosen.logits.astype(np.float64), np.where(lost, labels, chosen.label)
-        found[lost] = self.fence.instead(labels[lost], draws(self.secret, "donor", rows[lost]))
-        kept: Kept = select.keeping(answers, labels)
-        return Answer(select.rounded(found, label), kept, lost, chosen.inside)
+        label = np.where(lost, told.labels, chosen.label)
+        found = chosen.logits.astype(np.float64)
+        choice = draws(self.secret, "donor", rows[lost], span)
+        found[lost] = self.fence.instead(label[lost], choice)
+        return Answer(select.rounded(found, label), told.kept, lost, chosen.inside)
 
 
-def asked(
-    classifier: Classifier, copies: Copies, inputs: Inputs
-) -> tuple[Labels, Float32[np.ndarray, "n v c"]]:
-    """The labels (n,) of n inputs, and the logits (n v c) of the copies of each.
+@runtime_checkable
+class _Ranged(Protocol):
+    """Copies, or a model that makes them, of inputs in a known range."""
+
+    @property
+    def low(self) -> float: ...
+
+    @property
+    def high(self) -> float: ...
+
+
+def span_of(copies: Copies) -> Span | None:
+    """The range of inputs that copies are made of, as far as they tell it."""
+    maker = copies.diffusion if isinstance(copies, Fresh) else copies
+    return Span(maker.low, maker.high) if isinstance(maker, _Ranged) else None
+
+
+def asked(classifier: Classifier, copies: Copies, inputs: Inputs) -> Asked:
+    """What a classifier says of n inputs, and of the copies of each.
 
     Raises:
         ModelError: as for ``Fenced.answer``.
@@ -156,7 +191,8 @@ def asked(
     rows = arrays(inputs)
     own = _finite(classifier.logits(rows), "the inputs")
     parts = [_of_copies(classifier, copies, some) for some in _blocks(rows)]
-    return own.argmax(axis=1), np.concatenate(parts)
+    answers, moved = (np.concatenate(part) for part in zip(*parts, strict=True))
+    return Asked(own.argmax(axis=1), answers, moved)
 
 
 def _blocks(rows: Batch) -> Iterator[Batch]:
@@ -166,7 +202,7 @@ def _blocks(rows: Batch) -> Iterator[Batch]:
         yield rows[start : start + step]
 
 
-def _of_copies(classifier: Classifier, copies: Copies, rows: Batch) -> Float32[np.ndarray, "n v c"]:
+def _of_copies(classifier: Classifier, copies: Copies, rows: Batch) -> tuple[CopyLogits, Moved]:
     made = copies(rows)
     if made.ndim != rows.ndim + 1 or (len(made), *made.shape[2:]) != rows.shape:
         raise ModelError(
@@ -181,7 +217,15 @@ def _of_copies(classifier: Classifier, copies: Copies, rows: Batch) -> Float32[n
             "with a lower learning rate"
         )
     answers = _finite(classifier.logits(made.reshape(-1, *rows.shape[1:])), "copies of them")
-    return answers.reshape(*made.shape[:2], classifier.classes)
+    moved = _moved(rows, made, span_of(copies))
+    return answers.reshape(*made.shape[:2], classifier.classes), moved
+
+
+def _moved(rows: Batch, made: Batch, span: Span | None) -> Moved:
+    """Where a copy differs from its input by a step of the range, in one number at least."""
+    own, axes = steps(rows, span), tuple(range(1, rows.ndim))
+    each = [(steps(made[:, j], span) != own).any(axis=axes) for j in range(made.shape[1])]
+    return np.stack(each, axis=1)
 
 
 def arrays(inputs: Inputs) -> Batch:

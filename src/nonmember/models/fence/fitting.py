@@ -11,12 +11,19 @@ from nonmember.errors import DataError, ModelError
 from nonmember.models.diffusion.copies import Copies
 from nonmember.models.fence import interval, select
 from nonmember.models.fence.calibration import Arrays, Calibration
-from nonmember.models.fence.fenced import Fallback, Fence, Fenced, arrays, asked
+from nonmember.models.fence.fenced import (
+    Asked,
+    Fallback,
+    Fence,
+    Fenced,
+    arrays,
+    asked,
+    span_of,
+)
 from nonmember.models.fence.interval import Interval, Objective
 from nonmember.models.fence.keyed import draws
-from nonmember.models.fence.select import Confidence, CopyLogits, Kept, Selector
+from nonmember.models.fence.select import Confidence, Kept, Selector
 from nonmember.models.protocols import Classifier
-from nonmember.types import Labels
 
 Side: TypeAlias = Literal["members", "non_members", "public"]
 Shares: TypeAlias = dict[Side, float]
@@ -68,8 +75,8 @@ def fitted(
 
     The interval is its two ends and the divergence that it leaves. Donors are the defended
     answers to public inputs of which a copy keeps the label, the classifier's. Kept are the
-    shares of copies of members, non-members and public inputs that do; NaN of those that
-    nothing is set by.
+    shares of copies of members, non-members and public inputs that do and are not the input
+    itself; NaN of those that nothing is set by.
 
     Raises:
         ModelError: no copy of a whole side keeps its label; or as for ``Fenced.answer``.
@@ -100,7 +107,7 @@ def fence(found: Arrays, selector: Selector, fallback: Fallback) -> Fence:
     """The fence that was fitted."""
     low, high, apart = np.asarray(found["interval"]).tolist()
     donors = np.array(found["donors"])
-    confidence = float(np.median(select.log_odds(donors))) if len(donors) else np.nan
+    confidence = float(np.median(select.log_odds(donors))) if len(donors) else 0.0
     shares = zip(SIDES, np.asarray(found["kept"]).tolist(), strict=True)
     figures = {"apart": apart, **{f"kept_{side}": share for side, share in shares}}
     told = {name: value for name, value in figures.items() if np.isfinite(value)}
@@ -127,8 +134,8 @@ def untouched(
 def _odds(
     side: Side, classifier: Classifier, copies: Copies, examples: Examples, shares: Shares
 ) -> Confidence:
-    labels, answers = asked(classifier, copies, examples.inputs)
-    return select.confidence(answers, _kept(side, answers, labels, shares))
+    told = asked(classifier, copies, examples.inputs)
+    return select.confidence(told.answers, _kept(side, told, shares))
 
 
 def _donors(
@@ -140,17 +147,22 @@ def _donors(
 ) -> Float32[np.ndarray, "d c"]:
     """The answers to public inputs, as far as there are any, ordered by their label."""
     rows = arrays(calibration.public.inputs)
-    labels, answers = asked(classifier, copies, rows)
-    _kept("public", answers, labels, shares)
-    chosen = chooser.choose(answers, labels, draws(calibration.secret, "copy", rows))
+    told = asked(classifier, copies, rows)
+    _kept("public", told, shares)
+    chosen = chooser.choose(told, draws(calibration.secret, "copy", rows, span_of(copies)))
     usable = np.flatnonzero(chosen.found)
     order = usable[chosen.label[usable].argsort(kind="stable")]
     return select.rounded(chosen.logits[order], chosen.label[order])
 
 
-def _kept(side: Side, answers: CopyLogits, labels: Labels, shares: Shares) -> Kept:
+def _kept(side: Side, told: Asked, shares: Shares) -> Kept:
     """Which copies of a side keep their label; their share is noted."""
-    kept = select.keeping(answers, labels)
+    kept = told.kept
+    if not told.moved.any():
+        raise ModelError(
+            f"diffence: every copy of the {_said(side)} is the input itself; regenerate them with "
+            "a larger t"
+        )
     if not kept.any():
         raise ModelError(
             f"diffence: no copy of any of the {_said(side)} keeps its label; regenerate them "

@@ -18,6 +18,7 @@ Apart: TypeAlias = Callable[[np.ndarray, np.ndarray], float]
 
 POINTS = 21  # of the grid from which both ends are taken
 BINS = 30  # of Jensen-Shannon, each with as many of all copies
+DIGITS = 12  # of a divergence: what is beyond is float noise, and makes none better
 
 
 class Interval(NamedTuple):
@@ -38,7 +39,7 @@ def search(members: Confidence, non_members: OtherConfidence, objective: Objecti
     the non-members alone, and members outside are not counted.
 
     Args:
-        members: log odds (n v) of the copies, infinite where the label is lost.
+        members: log odds (n v) of the copies, infinite where one is not kept.
         non_members: the same of inputs that were not trained on.
         objective: what is to be small.
     """
@@ -50,7 +51,7 @@ def search(members: Confidence, non_members: OtherConfidence, objective: Objecti
     best = Interval(low, high, np.inf)
     for start, end in combinations(grid.tolist(), 2):
         places = nearest(both, start, end)
-        found = tell(places[:count], places[count:])
+        found = round(tell(places[:count], places[count:]), DIGITS)
         if found < best.apart:
             best = Interval(start, end, found)
     return best

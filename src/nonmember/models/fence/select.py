@@ -18,16 +18,22 @@ Selector: TypeAlias = Literal["s3", "s1", "s2", "mean", "majority"]
 CopyLogits = Float[np.ndarray, "n v c"]
 """Logits of v copies of each of n inputs, none of which is the input itself."""
 
+Moved = Bool[np.ndarray, "n v"]
+"""Whether a copy is another input than the one it was made of."""
+
 Kept = Bool[np.ndarray, "n v"]
-"""Whether a copy has the label of its input."""
+"""Whether a copy has the label of its input, and is another."""
 
 Draws = Float64[np.ndarray, "n"]
 """A number for each input, at least 0 and below 1."""
 
 Confidence = Float64[np.ndarray, "n v"]
-"""Log odds of the likeliest class, nats; infinite for a copy that has lost the label."""
+"""Log odds of the likeliest class, nats; infinite for a copy that is not kept."""
 
 LARGEST = float(np.finfo(np.float64).max)
+HIGHEST = float(np.nextafter(np.finfo(np.float32).max, np.float32(0)))
+"""Of an answer: there is one float32 above it, for a label that is to stand first."""
+
 QUANTUM = 2.0**-12
 """To which logits are rounded, so that answers which differ by float noise are equal."""
 
@@ -57,9 +63,9 @@ def log_odds(logits: Float[np.ndarray, "... c"]) -> Float64[np.ndarray, "..."]:
     return (first - second)[..., 0] - rest
 
 
-def keeping(answers: CopyLogits, labels: Labels) -> Kept:
-    """Which copies have the label of their input."""
-    return answers.argmax(axis=2) == labels[:, None]
+def keeping(answers: CopyLogits, labels: Labels, moved: Moved) -> Kept:
+    """Which copies have the label of their input; what is the input itself counts for none."""
+    return (answers.argmax(axis=2) == labels[:, None]) & moved
 
 
 def confidence(answers: CopyLogits, kept: Kept) -> Confidence:
@@ -68,17 +74,16 @@ def confidence(answers: CopyLogits, kept: Kept) -> Confidence:
 
 
 def nearest(odds: Confidence, low: float, high: float) -> Int[np.ndarray, "n"]:
-    """The first copy inside the interval, or else the nearest to it; 0 where none has the label."""
+    """The first copy inside the interval, or else the nearest to it; 0 where none is kept."""
     start, end = max(low, -LARGEST), min(high, LARGEST)  # finite: a lost label is infinitely far
     return np.maximum(np.maximum(start - odds, odds - end), 0).argmin(axis=1)
 
 
-def by_interval(answers: CopyLogits, labels: Labels, low: float, high: float) -> Chosen:
+def by_interval(answers: CopyLogits, labels: Labels, kept: Kept, low: float, high: float) -> Chosen:
     """S1 and S2: the first copy that keeps the label with log odds from ``low`` to ``high``.
 
     Where there is none, the nearest of those that keep the label.
     """
-    kept = keeping(answers, labels)
     odds = confidence(answers, kept)
     places, rows = nearest(odds, low, high), np.arange(len(odds))
     taken, found = odds[rows, places], kept.max(axis=1)
@@ -86,37 +91,36 @@ def by_interval(answers: CopyLogits, labels: Labels, low: float, high: float) ->
     return Chosen(answers[rows, places], labels, found, inside)
 
 
-def by_draw(answers: CopyLogits, labels: Labels, draws: Draws) -> Chosen:
+def by_draw(answers: CopyLogits, labels: Labels, kept: Kept, draws: Draws) -> Chosen:
     """S3: one of the copies that keep the label, each as likely as the other."""
-    kept = keeping(answers, labels)
     wanted = np.floor(draws * kept.sum(axis=1)) + 1
     places = (kept.cumsum(axis=1) == wanted[:, None]).argmax(axis=1)
     found = kept.max(axis=1)
     return Chosen(answers[np.arange(len(kept)), places], labels, found, found)
 
 
-def mean(answers: CopyLogits) -> Chosen:
+def mean(answers: CopyLogits, moved: Moved) -> Chosen:
     """The log of the mean probabilities of all copies, whatever label they have."""
-    found = _log_mean(answers, np.ones(answers.shape[:2], dtype=bool))
-    every = np.ones(len(answers), dtype=bool)
-    return Chosen(found, found.argmax(axis=1), every, every)
+    logits, found = _log_mean(answers, moved), moved.max(axis=1)
+    return Chosen(logits, logits.argmax(axis=1), found, found)
 
 
-def majority(answers: CopyLogits, labels: Labels) -> Chosen:
+def majority(answers: CopyLogits, labels: Labels, moved: Moved) -> Chosen:
     """The same of the copies with the commonest label: the input's own or the first of a tie."""
-    given = answers.argmax(axis=2)
-    votes = (given[:, :, None] == np.arange(answers.shape[2])).sum(axis=1)
+    given, found = answers.argmax(axis=2), moved.max(axis=1)
+    each = (given[:, :, None] == np.arange(answers.shape[2])) & moved[:, :, None]
+    votes = each.sum(axis=1)
     own = np.take_along_axis(votes, labels[:, None], axis=1)[:, 0] == votes.max(axis=1)
     commonest = np.where(own, labels, votes.argmax(axis=1))
-    every = np.ones(len(answers), dtype=bool)
-    return Chosen(_log_mean(answers, given == commonest[:, None]), commonest, every, every)
+    among = (given == commonest[:, None]) & moved
+    return Chosen(_log_mean(answers, among), commonest, found, found)
 
 
 def rounded(logits: Logits, label: Labels) -> Float[np.ndarray, "n c"]:
     """Logits in whole quanta, float32, in which ``label`` is still the first of the largest."""
     wide = np.rint(logits.astype(np.float64) / QUANTUM) * QUANTUM
     rows = np.arange(len(wide))
-    found = wide.astype(np.float32)
+    found = np.clip(wide, -HIGHEST, HIGHEST).astype(np.float32)
     lost = found.argmax(axis=1) != label
     best = found.max(axis=1)
     above = np.maximum(best + np.float32(QUANTUM), np.nextafter(best, np.float32(np.inf)))
@@ -125,6 +129,8 @@ def rounded(logits: Logits, label: Labels) -> Float[np.ndarray, "n c"]:
 
 
 def _log_mean(answers: CopyLogits, among: Kept) -> Float64[np.ndarray, "n c"]:
+    """Of some copies; of all where there are none, for what is not found."""
+    among = among | ~among.any(axis=1, keepdims=True)
     wide = answers.astype(np.float64)
     wide -= wide.max(axis=2, keepdims=True)
     wide -= np.log(np.exp(wide).sum(axis=2, keepdims=True))

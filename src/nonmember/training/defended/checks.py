@@ -31,8 +31,8 @@ def check(
 
     Raises:
         SpecError: a setting that the objective has no use for, or no reserve where it needs one.
-        DataError: the reserve holds candidates or is of another form, is too small, or its
-            classes are others.
+        DataError: the reserve holds candidates or records of their groups, is of another form or
+            too small, or its classes are others.
     """
     if stackable(recipe):
         return
@@ -89,6 +89,14 @@ def _check_apart(examples: Examples, reserve: Examples, kind: str) -> None:
         raise DataError(
             f"objective {kind}: {reserve.ids[both[0]]} of the reserve is a candidate too, as are "
             f"{len(both) - 1} others; leave them out of the one or the other"
+        )
+    groups = {*examples.groups} - {None}
+    shared = [i for i, group in enumerate(reserve.groups) if group in groups]
+    if shared:
+        raise DataError(
+            f"objective {kind}: {reserve.ids[shared[0]]} of the reserve is of the group "
+            f"{reserve.groups[shared[0]]}, which has candidates too, and {len(shared) - 1} others "
+            "are of such groups; leave them out of the one or the other"
         )
 
 
