@@ -162,7 +162,7 @@ def test_no_input_is_on_the_page(tmp_path: Path) -> None:
         settings=digits.settings(attacks={"run": ["loss", "input_statistics"]}),
     )
     shared = "".join(path.read_text() for path in run.iterdir() if path.is_file())
-    assert not [value for value in told[:, 7].tolist() if f"{value:.6f}" in shared]
+    assert not [value for value in told[:, 7].tolist() if str(value)[:11] in shared]
 
 
 def test_the_same_again_does_nothing(
