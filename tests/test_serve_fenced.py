@@ -1,5 +1,6 @@
 """The example of serving a fence, asked over HTTP on this machine."""
 
+import asyncio
 import importlib.util
 import json
 import threading
@@ -19,6 +20,7 @@ from models.diffusion.small import gaussian
 
 from nonmember.data.examples import of
 from nonmember.defenses.classifier.diffence import diffence
+from nonmember.errors import ModelError
 from nonmember.models.diffusion import Regeneration, fresh
 from nonmember.models.fence.calibration import Calibration
 from nonmember.models.fence.fenced import Fenced
@@ -62,7 +64,7 @@ def fenced() -> Fenced:
 
 @pytest.fixture(scope="module")
 def address(example: Any, fenced: Fenced) -> Iterator[str]:
-    made = example.app(fenced, NAMES, wait=0.2)
+    made = example.app(fenced, example.shape_of(fenced.copies), NAMES, wait=0.2)
     server = uvicorn.Server(uvicorn.Config(made, port=0, log_level="error", ws="none"))
     thread = threading.Thread(target=server.run)
     thread.start()
@@ -75,7 +77,10 @@ def address(example: Any, fenced: Fenced) -> Iterator[str]:
 
 
 def ask(address: str, inputs: Any) -> tuple[int, dict[str, Any]]:
-    body = json.dumps({"inputs": inputs}).encode()
+    return post(address, json.dumps({"inputs": inputs}).encode())
+
+
+def post(address: str, body: bytes) -> tuple[int, dict[str, Any]]:
     try:
         with urlopen(Request(address, body, {"content-type": "application/json"})) as answer:
             return answer.status, json.load(answer)
@@ -112,9 +117,75 @@ def test_nobody_fails_for_anothers_question(address: str) -> None:
     assert "hold values outside 0 to 1" in found[3][1]["detail"]
 
 
-@pytest.mark.parametrize("inputs", [[], [[1, 2, 3]], [[[0.5] * 4] * 2], [["a"]], [[1], [1, 2]]])
-def test_a_question_of_no_use_is_refused(address: str, inputs: Any) -> None:
-    assert ask(address, inputs)[0] == 422
+def filled(value: Any) -> list[Any]:
+    """One input of the right shape."""
+    return [[[value] * 4] * 3]
+
+
+@pytest.mark.parametrize(
+    ("inputs", "words"),
+    [
+        ([], "0 inputs; give 1 to 256"),
+        (filled(0.5) * 257, "257 inputs; give 1 to 256"),
+        ([[1, 2, 3]], "another form"),
+        ([[[0.5] * 4] * 2], "another form"),
+        ([["a"]], "another form"),
+        ([[1], [1, 2]], "another form"),
+        ([{"a": 1}], "another form"),
+        (filled({"a": 1}), "another form"),
+        (filled("0.5"), "another form"),
+        (filled(None), "another form"),
+        (filled(10**400), "another form"),
+        (filled(10**400) + filled(0.5), "another form"),
+        (filled(1e300), "not finite"),
+        (filled(float("nan")), "not finite"),
+        (3, "no question; send"),
+        (float("nan"), "no question; send"),
+        ("\ud800", "no question; send"),
+    ],
+)
+def test_a_question_of_no_use_is_refused(address: str, inputs: Any, words: str) -> None:
+    status, found = ask(address, inputs)
+    assert status == 422
+    assert words in found["detail"]
+    assert len(found["detail"]) < 100  # one sentence, and not what was sent
+
+
+@pytest.mark.parametrize(
+    "body", [b"{", b"[]", b"\xff", b'{"inputs": [[[%s]]]}' % (b"9" * 5000), b"[" * 100_000]
+)
+def test_a_body_that_is_no_question_is_refused(address: str, body: bytes) -> None:
+    status, found = post(address, body)
+    assert status in (400, 422)
+    assert isinstance(found["detail"], str)
+
+
+def test_as_many_inputs_as_may_be_are_answered(address: str) -> None:
+    assert ask(address, images(256, seed=4).tolist())[0] == 200
+
+
+def test_what_waits_when_the_service_stops_is_told_so(example: Any, fenced: Fenced) -> None:
+    made = example.app(fenced, (3, 4), wait=30)
+    routes = {route.path: route.endpoint for route in made.routes}
+    question = example.Question(inputs=images(1).tolist())
+
+    async def asked() -> list[Any]:
+        async with made.router.lifespan_context(made):
+            first = asyncio.create_task(routes["/answer"](question))
+            await asyncio.sleep(0.01)  # it is in a batch by now, and the next one in the queue
+            both = [first, asyncio.create_task(routes["/answer"](question))]
+            await asyncio.sleep(0.01)
+        assert asyncio.all_tasks() <= {asyncio.current_task(), *both}
+        return await asyncio.gather(*both, return_exceptions=True)
+
+    assert [(one.status_code, one.detail) for one in asyncio.run(asked())] == [
+        (503, "stopping; ask again later")
+    ] * 2
+
+
+def test_copies_that_do_not_tell_their_shape_are_refused(example: Any) -> None:
+    with pytest.raises(ModelError, match="give it to app"):
+        example.shape_of(lambda inputs: inputs[:, None])
 
 
 def test_the_secret_decides_the_answer(fenced: Fenced) -> None:

@@ -88,7 +88,7 @@ def test_other_inputs_and_other_copies_are_computed(tmp_path: Path) -> None:
     moved = inputs.copy()
     moved[1, 0, 0] += 0.25 - moved[1, 0, 0]
     for changed, copies in (
-        (moved, counted()),
+        (inputs[::-1] / 2, counted()),
         (inputs.astype(np.float64), counted()),
         (inputs, counted(t=40)),
         (inputs, counted(sampler="ddim")),
@@ -97,6 +97,9 @@ def test_other_inputs_and_other_copies_are_computed(tmp_path: Path) -> None:
         found = keep(copies, tmp_path)(changed)
         assert copies.asked == [2]
         np.testing.assert_array_equal(found, copies.copies(changed))
+    one = counted()
+    np.testing.assert_array_equal(keep(one, tmp_path)(moved), one.copies(moved))
+    assert one.asked == [1]
 
 
 @pytest.mark.parametrize("shape", [(28, 28), (3, 32, 32)])

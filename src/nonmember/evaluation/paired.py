@@ -55,7 +55,7 @@ class Difference:
         found = f"{figure} {value} points" if self.change.excludes(0.0) else "No difference found"
         return (
             f"{found}: {figure} {100 * self.first.value:.1f} and {100 * self.second.value:.1f}, "
-            f"change {value} points, {self.change.level:.0%} interval {low} to {high}, "
+            f"change {value} points, {100 * self.change.level:.4g}% interval {low} to {high}, "
             f"p = {self.p_value:.2g}, {self.records} records"
         )
 

@@ -50,7 +50,7 @@ class Risk:
         return (
             f"With {among}, {self.found.value:.3g} members and {self.false.value:.3g} others are "
             f"flagged: {self.ppv.value:.1%} of the flags are right, and at least "
-            f"{self.ppv.low:.1%} ({self.ppv.level:.0%} confidence)"
+            f"{self.ppv.low:.1%} ({100 * self.ppv.level:.4g}% confidence)"
         )
 
 

@@ -222,9 +222,7 @@ def _surely(one: Slice) -> float:
     return one.simultaneous.low if one.simultaneous else 0.0
 
 
-def _of_persons(
-    scores: Scores, unit: Groups, how: Literal["sum", "max"]
-) -> Float[np.ndarray, "p"]:
+def _of_persons(scores: Scores, unit: Groups, how: Literal["sum", "max"]) -> Float[np.ndarray, "p"]:
     if how == "sum":
         return np.bincount(unit, weights=scores)
     largest = np.full(int(unit.max()) + 1, -np.inf)

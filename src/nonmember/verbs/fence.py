@@ -17,7 +17,15 @@ from nonmember.errors import DataError, SpecError, unknown
 from nonmember.models import classifiers
 from nonmember.models.content import identity
 from nonmember.verbs.audits import as_store, write_report
-from nonmember.verbs.classifiers import NONE, Labelled, both_sides, content, examples_of, named
+from nonmember.verbs.classifiers import (
+    IN_MEMORY,
+    NONE,
+    Labelled,
+    both_sides,
+    content,
+    examples_of,
+    named,
+)
 from nonmember.verbs.specs import option_values
 
 AS_IT_IS, LABEL_ALONE, FENCED = "as it is", "label alone", "fenced"
@@ -161,6 +169,12 @@ def fence_spec(
         raise SpecError("fence: needs --public: examples that are neither members nor non-members")
     if "targets" in settings:
         raise SpecError("fence: makes its targets itself; leave targets out of the settings")
+    kind = references.get("architecture") or target.get("weights") or IN_MEMORY in model
+    if references.get("count") and not kind:
+        raise SpecError(
+            "fence: --references are of an unknown kind; say what they are made of with "
+            "--architecture, or leave them out"
+        )
     own = {"model": model, **target}
     trivial, diffence = {"name": "constant_confidence"}, {"name": "diffence", "options": options}
     values = {

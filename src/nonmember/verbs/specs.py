@@ -57,7 +57,7 @@ DEMO = (
         "fence.toml",
         {
             "targets": dict.fromkeys(("selena", "selena and diffence")),
-            "evaluation": {"redraws": 2},
+            "evaluation": {"redraws": 0, "resamples": 500},
         },
     ),
 )

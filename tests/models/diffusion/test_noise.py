@@ -8,7 +8,7 @@ import pytest
 import torch
 from models.diffusion.small import SECRET, gaussian, images
 
-from nonmember.models.diffusion import Regeneration, noise
+from nonmember.models.diffusion import Regeneration, noise, regeneration
 from nonmember.models.diffusion.regeneration import batches
 from nonmember.models.diffusion.schedule import cleaned, linear, noised
 
@@ -85,10 +85,13 @@ def test_every_part_of_the_key_decides() -> None:
     assert len({one[0] for one in keys}) == len(keys)
 
 
-def test_noise_that_is_drawn_is_the_same_in_batches_of_any_size() -> None:
-    inputs, how = images(), Regeneration(n=7)
-    sizes = [
-        torch.cat([one[2] for one in batches(gaussian(), inputs, how, SECRET, size)])
-        for size in (1, 3, 7, 100)
-    ]
+def test_noise_that_is_drawn_is_the_same_in_batches_of_any_size(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    inputs, how, sizes = images(), Regeneration(n=7), []
+    for size in (1, 3, 7, 100):
+        monkeypatch.setattr(regeneration, "MAX_BATCH", size)
+        found = [*batches(gaussian(), inputs, how, SECRET)]
+        assert len(found) == -(-35 // size)
+        sizes.append(torch.cat([one[2] for one in found]))
     assert all(torch.equal(sizes[0], one) for one in sizes[1:])

@@ -14,14 +14,16 @@ from nonmember.errors import DataError, SpecError
 from nonmember.models.diffusion import (
     Diffusion,
     Regeneration,
+    codes,
     fresh,
     noise_error,
     of,
     reconstruction_error,
     regenerate,
+    regeneration,
 )
 from nonmember.models.diffusion.codes import decode, encode
-from nonmember.models.diffusion.schedule import linear
+from nonmember.models.diffusion.schedule import STEPS, linear
 
 
 def knowing(inputs: np.ndarray, rows: int) -> Diffusion:
@@ -66,12 +68,13 @@ def test_copies_are_of_the_best_guess_of_the_input() -> None:
 
 
 @pytest.mark.parametrize("kind", ["mlp", "unet"])
-def test_the_same_input_has_the_same_copies(kind: str) -> None:
+def test_the_same_input_has_the_same_copies(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     diffusion = of(network(kind), linear(), (8, 8), low=0.0, high=1.0)
     inputs, how = images(4, (8, 8)), Regeneration(n=6)
     found = regenerate(diffusion, inputs, how, SECRET)
     np.testing.assert_array_equal(regenerate(diffusion, inputs, how, SECRET), found)
-    short = regenerate(diffusion, inputs[::-1], Regeneration(n=2), SECRET, max_batch=3)
+    monkeypatch.setattr(regeneration, "MAX_BATCH", 3)
+    short = regenerate(diffusion, inputs[::-1], Regeneration(n=2), SECRET)
     np.testing.assert_allclose(short[::-1], found[:, :2], atol=1.01 / 255)
     alone = np.concatenate([regenerate(diffusion, one[None], how, SECRET) for one in inputs])
     np.testing.assert_allclose(alone, found, atol=1.01 / 255)
@@ -96,13 +99,13 @@ def test_copies_are_of_the_type_and_the_steps_of_the_inputs(dtype: Any) -> None:
 
 
 def test_all_codes_are_values_and_back() -> None:
-    codes = np.arange(256, dtype=np.uint8)
+    every = np.arange(256, dtype=np.uint8)
     for low, high in ((0.0, 1.0), (-1.0, 1.0), (-2.5, 0.3), (0.0, 255.0)):
-        values = decode(codes, low, high, np.dtype(np.float32))
-        np.testing.assert_array_equal(encode(values, low, high), codes)
+        values = decode(every, low, high, np.dtype(np.float32))
+        np.testing.assert_array_equal(encode(values, low, high), every)
         assert (values[0], values[-1]) == (np.float32(low), np.float32(high))
-    whole = decode(codes, 0.0, 255.0, np.dtype(np.uint8))
-    np.testing.assert_array_equal(whole, codes)
+    whole = decode(every, 0.0, 255.0, np.dtype(np.uint8))
+    np.testing.assert_array_equal(whole, every)
 
 
 def test_no_inputs_have_no_copies_and_one_has_one() -> None:
@@ -111,12 +114,12 @@ def test_no_inputs_have_no_copies_and_one_has_one() -> None:
     assert regenerate(gaussian(), images(1), Regeneration(n=1), SECRET).shape == (1, 1, 3, 4)
 
 
-def test_copies_are_told_and_denoised_so_many_at_once() -> None:
+def test_copies_are_told_and_denoised_so_many_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     diffusion, told = gaussian(), []
-    give = fresh(diffusion, Regeneration(n=4), SECRET, max_batch=6, watch=told.append)
-    np.testing.assert_array_equal(
-        give(images()), regenerate(gaussian(), images(), Regeneration(n=4), SECRET)
-    )
+    expected = regenerate(gaussian(), images(), Regeneration(n=4), SECRET)
+    monkeypatch.setattr(regeneration, "MAX_BATCH", 6)
+    give = fresh(diffusion, Regeneration(n=4), SECRET, watch=told.append)
+    np.testing.assert_array_equal(give(images()), expected)
     assert told == [6, 6, 6, 2] == [rows for _, rows in diffusion.denoiser.asked]
 
 
@@ -130,7 +133,7 @@ def test_a_digest_names_model_settings_and_secret_but_does_not_tell_it() -> None
         fresh(of(network(), linear(), (8, 8), low=0.0, high=1.0), how, SECRET),
     ]
     assert len({one.digest for one in others}) == len(others)
-    assert fresh(gaussian(), how, SECRET, max_batch=3).digest == others[0].digest
+    assert fresh(gaussian(), how, SECRET, watch=print).digest == others[0].digest
     assert SECRET.hex() not in others[0].digest
 
 
@@ -140,7 +143,7 @@ def test_inputs_that_cannot_be_regenerated_are_refused_before_work() -> None:
     beyond[1, 0, 2], beyond[3, 1, 1] = 1.5, np.nan
     cases = [
         (images(shape=(4, 3)), how, SECRET, DataError, r"5 inputs of float32 in shape \(4, 3\)"),
-        (beyond, how, SECRET, DataError, r"2 of 5 inputs .* 0 to 1 \(input 2 holds 1.5\)"),
+        (beyond, how, SECRET, DataError, "2 of 5 inputs .* outside 0 to 1; scale"),
         (np.array(["a"]), how, SECRET, DataError, "of numbers in shape"),
         (images(), Regeneration(t=1001), SECRET, SpecError, "t = 1001 .* 1000 steps"),
         (images(), how, b"", SpecError, "32 random bytes"),
@@ -149,6 +152,21 @@ def test_inputs_that_cannot_be_regenerated_are_refused_before_work() -> None:
         with pytest.raises(kind, match=words):
             regenerate(diffusion, inputs, settings, secret)
     assert not diffusion.denoiser.asked
+
+
+def test_what_is_to_be_regenerated_is_checked_before_there_is_a_model() -> None:
+    inputs, before = images(), linear()
+    codes.check_inputs(inputs, (3, 4), 0.0, 1.0)
+    codes.check_steps(STEPS, before)
+    with pytest.raises(SpecError, match=r"t = 1001 .* has 1000 steps"):
+        codes.check_steps(STEPS + 1, before)
+    with pytest.raises(DataError, match=r"the model is of numbers in shape \(12,\)"):
+        codes.check_inputs(inputs, (12,), 0.0, 1.0)
+    inputs[3, 1, 2] = 0.157888
+    with pytest.raises(DataError) as told:
+        codes.check_inputs(inputs, (3, 4), 0.5, 1.0)
+    assert "5 of 5 inputs hold values outside 0.5 to 1; scale" in str(told.value)
+    assert "0.157" not in str(told.value)  # a value of theirs is nobody's business
 
 
 @pytest.mark.parametrize(
@@ -167,8 +185,9 @@ def test_settings_that_make_nothing_are_refused(settings: dict[str, Any], words:
 
 
 def test_a_range_that_is_none_and_a_schedule_without_signal_are_refused() -> None:
-    with pytest.raises(SpecError, match="least and the largest"):
-        gaussian(low=1.0, high=1.0)
+    for low, high in ((1.0, 1.0), (0.0, np.nan), (-np.inf, 1.0), (-1e308, 1e308)):
+        with pytest.raises(SpecError, match="least and the largest"):
+            gaussian(low=low, high=high)
     silent = Diffusion(Gaussian(), np.array([0.5, 0.0]), (3, 4), 0.0, 1.0, "silent")
     with pytest.raises(SpecError, match="nothing of an input is left"):
         regenerate(silent, images(), Regeneration(t=2), SECRET)

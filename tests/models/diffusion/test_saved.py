@@ -125,6 +125,9 @@ def test_weights_that_are_damaged_or_of_another_network_are_refused(tmp_path: Pa
         ("unet/config.json", {"out_channels": 2}, "2 channels for 1"),
         ("unet/config.json", {"sample_size": None}, "does not say the size"),
         ("unet/config.json", {"sample_size": 9}, "pad them to 10 x 10"),
+        ("unet/config.json", {"sample_size": "ab"}, "sample_size = 'ab'; set it"),
+        ("unet/config.json", {"sample_size": -8}, "sample_size = -8; set it"),
+        ("unet/config.json", {"sample_size": [8]}, "sample_size = .* set it"),
         ("model_index.json", {"vae": ["diffusers", "AutoencoderKL"]}, "has a part vae"),
         (
             "scheduler/scheduler_config.json",
@@ -134,15 +137,91 @@ def test_weights_that_are_damaged_or_of_another_network_are_refused(tmp_path: Pa
         ("scheduler/scheduler_config.json", {"_class_name": "DDPMPipeline"}, "no alphas_cumprod"),
         ("scheduler/scheduler_config.json", {"beta_schedule": "none"}, "no alphas_cumprod"),
         ("scheduler/scheduler_config.json", {"prediction_type": "flow"}, "predicts flow"),
+        ("scheduler/scheduler_config.json", {"trained_betas": [2.0, 0.5]}, "do not fall between"),
+        ("scheduler/scheduler_config.json", {"trained_betas": [float("nan")]}, "do not fall"),
     ],
 )
 def test_pipelines_of_another_kind_are_refused(
-    file: str, change: dict[str, Any], words: str, tmp_path: Path
+    file: str,
+    change: dict[str, Any],
+    words: str,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     folder = theirs(tmp_path / "theirs")
     changed(folder / file, **change)
+    capfd.readouterr()
     with pytest.raises(ModelError, match=words):
         find(str(folder))
+    assert capfd.readouterr() == ("", "")  # one sentence, and no configuration logged beside it
+
+
+FAR = "1" * 400
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("low", '"x"', "low: Input should be a valid number"),
+        ("low", "null", "low: Input should be a valid number"),
+        ("low", "-Infinity", "low: Input should be a finite number"),
+        ("high", "NaN", "high: Input should be a finite number"),
+        ("high", FAR, "high: Input should be a finite number"),
+        ("low", "1.0", "low = 1 and high = 1"),
+        ("shape", "[]", "shape: "),
+        ("shape", '"ab"', "shape: Input should be a valid array"),
+        ("shape", "[32]", r"inputs in shape \(32,\) do not fit its network"),
+        ("shape", "[-64]", "shape.0: Input should be greater than or equal to 1"),
+        ("shape", "[8.0, 8]", "shape.0: Input should be a valid integer"),
+        ("shape", str([1] * 60), "shape: "),
+        ("trained_on", "3", "trained_on: Input should be a valid string"),
+        ("alphas", '["a"]', "alphas.0: Input should be a valid number"),
+        ("alphas", "[[0.9]]", "alphas.0: Input should be a valid number"),
+        ("alphas", '[{"re": 0.9, "im": 1}]', "alphas.0: Input should be a valid number"),
+        ("alphas", "[NaN]", "alphas.0: "),
+        ("alphas", "[1.5]", "alphas.0: Input should be less than or equal to 1"),
+        ("alphas", "[0.9, -0.1]", "alphas.1: Input should be greater than or equal to 0"),
+        ("alphas", "[0.5, 0.9]", "alphas do not fall"),
+        ("more", "1", "more: "),
+    ],
+)
+def test_values_beside_the_form_are_checked(
+    name: str, value: str, words: str, tmp_path: Path
+) -> None:
+    folder = tmp_path / "model"
+    save(of(network(), linear(), (8, 8), low=0.0, high=1.0), folder)
+    told = json.loads((folder / "nonmember.json").read_text()) | {name: "HERE"}
+    (folder / "nonmember.json").write_text(json.dumps(told).replace('"HERE"', value))
+    with pytest.raises(ModelError, match=f"nonmember.json: is damaged .{words}") as error:
+        find(str(folder))
+    assert "\n" not in str(error.value)
+
+
+def test_a_range_too_wide_to_be_scaled_is_refused(tmp_path: Path) -> None:
+    save(of(network(), linear(), (8, 8), low=0.0, high=1.0), tmp_path / "model")
+    changed(tmp_path / "model" / "nonmember.json", low=-1.7e308, high=1.7e308)
+    with pytest.raises(ModelError, match="is damaged .low = -1.7e"):
+        find(str(tmp_path / "model"))
+
+
+def test_a_shape_that_fits_no_saved_unet_is_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    save(of(network("unet"), linear(), (8, 8), low=0.0, high=1.0), folder)
+    for shape in ([8], [3, 8, 8], [7, 8], [1, 1, 8, 8]):
+        changed(folder / "nonmember.json", shape=shape)
+        with pytest.raises(ModelError, match="do not fit its network"):
+            find(str(folder))
+    changed(folder / "nonmember.json", shape=[1, 8, 8])
+    assert find(str(folder)).shape == (1, 8, 8)
+    with pytest.raises(ModelError, match="leave it out"):
+        find(str(folder), shape=(1, 1, 8, 8))
+
+
+def test_a_schedule_that_leaves_nothing_at_its_end_is_saved_and_loaded(tmp_path: Path) -> None:
+    folder = theirs(tmp_path / "theirs", rescale_betas_zero_snr=True)
+    found = find(str(folder))
+    save(found, tmp_path / "ours")
+    assert find(str(tmp_path / "ours")).alphas[-1] == found.alphas[-1] == 0
 
 
 def test_no_folder_a_taken_one_and_a_function_are_refused(tmp_path: Path) -> None:

@@ -9,8 +9,8 @@ from models.diffusion.small import gaussian
 from models.fence.worlds_fence import CLASSES, SECRET, Linear, Shaken, calibration, examples
 
 from nonmember.errors import ModelError
-from nonmember.models.fence import select
 from nonmember.models.diffusion import Regeneration, fresh
+from nonmember.models.fence import select
 from nonmember.models.fence.fenced import Fence, Fenced, span_of
 from nonmember.models.fence.keyed import Span, draws, name, ranging, steps
 from nonmember.signals.copies_kept import remembered

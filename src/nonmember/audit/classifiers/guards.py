@@ -124,14 +124,16 @@ def regenerator(spec: ClassifierSpec, candidates: Candidates) -> Regenerator | N
     asked = spec.diffusion or DiffusionSpec()
     _check_public(candidates)
     how = Regeneration(t=asked.t, n=asked.n, sampler=asked.sampler, nfe=asked.nfe)
-    model = _folder(asked) if asked.model is not None else _learned(asked, spec, candidates)
+    model = (
+        _folder(asked, candidates) if asked.model is not None else _learned(asked, spec, candidates)
+    )
     for part in (candidates.every, candidates.public):
         outside(np.asarray(part.inputs), model.low, model.high)
     return Regenerator(model, how, secret(spec.seed, "fence"))
 
 
 def _check_public(candidates: Candidates) -> None:
-    """Refuse public examples of another form than the candidates', or of other classes."""
+    """Refuse public examples of another form than the candidates'."""
     mine, theirs = candidates.examples.inputs, candidates.public.inputs
     if not isinstance(mine, np.ndarray) or not isinstance(theirs, np.ndarray):
         raise DataError("diffusion: inputs are texts; diffusion models regenerate arrays")
@@ -142,7 +144,15 @@ def _check_public(candidates: Candidates) -> None:
             f"public: inputs of {theirs.dtype} {theirs.shape[1:]}, and the candidates are "
             f"{mine.dtype} {mine.shape[1:]}; give all in one form"
         )
-    highest = int(candidates.public.labels.max())
+
+
+def check_labels(candidates: Candidates) -> None:
+    """Refuse public examples of a class that a target does not know.
+
+    Raises:
+        DataError: naming the label.
+    """
+    highest = int(candidates.public.labels.max(initial=0))
     if highest >= candidates.classes:
         raise DataError(
             f"public: a label is {highest}, and there are the {candidates.classes} classes 0 to "
@@ -154,9 +164,16 @@ def _all_steps(spec: ClassifierSpec) -> list[Step]:
     return [step for name in spec.targets for step in steps(spec, name, "inference")]
 
 
-def _folder(asked: DiffusionSpec) -> Folder:
+def _folder(asked: DiffusionSpec, candidates: Candidates) -> Folder:
     path = Path(str(asked.model)).expanduser().absolute()
     found = diffusion.find(str(path), low=asked.low, high=asked.high)
+    shape = np.asarray(candidates.examples.inputs).shape[1:]
+    if found.shape != shape:
+        raise DataError(
+            f"{path}: regenerates inputs of shape {found.shape}, and these are {shape}; give a "
+            "diffusion model of such inputs"
+        )
+    _check_t(asked.t, len(found.alphas))
     return Folder(path, found.digest, found.low, found.high)
 
 
@@ -169,12 +186,16 @@ def _learned(asked: DiffusionSpec, spec: ClassifierSpec, candidates: Candidates)
             "folder of one as diffusion.model"
         )
     low, high = _range(asked, examples)
-    if asked.t > STEPS:
-        raise SpecError(
-            f"diffusion: t = {asked.t} lies beyond the {STEPS} steps of the schedule; give less"
-        )
+    _check_t(asked.t, STEPS)
     check(np.asarray(examples.inputs), asked.recipe, low, high)
     return Learned(examples, asked.recipe, low, high, derive(spec.seed, "diffusion"))
+
+
+def _check_t(t: int, steps: int) -> None:
+    if t > steps:
+        raise SpecError(
+            f"diffusion: t = {t} lies beyond the {steps} steps of the schedule; give less"
+        )
 
 
 def _range(asked: DiffusionSpec, examples: Examples) -> tuple[float, float]:

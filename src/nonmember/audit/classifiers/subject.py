@@ -169,6 +169,7 @@ def _target(
         own = None if source else _made(spec, name, candidates, given)
         references = _references(spec, name, candidates, given)
         guard = _guard(spec, name, by, source)
+        guards.check_labels(candidates)
     except NonmemberError as error:
         raise type(error)(f"targets.{name}: {error}") from None
     means = Means(

@@ -8,7 +8,7 @@ import numpy as np
 
 from nonmember.models.diffusion import noise
 from nonmember.models.diffusion.form import Diffusion, Regeneration
-from nonmember.models.diffusion.regeneration import MAX_BATCH, regenerate
+from nonmember.models.diffusion.regeneration import regenerate
 from nonmember.models.protocols import Watch
 
 
@@ -31,19 +31,11 @@ class Fresh:
     diffusion: Diffusion
     how: Regeneration
     secret: bytes = field(repr=False)
-    max_batch: int = MAX_BATCH
     watch: Watch | None = None
 
     def __call__(self, inputs: np.ndarray) -> np.ndarray:
         """Copies (n v ...) of n inputs (n ...); raises as ``regenerate`` does."""
-        return regenerate(
-            self.diffusion,
-            inputs,
-            self.how,
-            self.secret,
-            max_batch=self.max_batch,
-            watch=self.watch,
-        )
+        return regenerate(self.diffusion, inputs, self.how, self.secret, watch=self.watch)
 
     @property
     def digest(self) -> str:
@@ -54,15 +46,7 @@ class Fresh:
 
 
 def fresh(
-    diffusion: Diffusion,
-    how: Regeneration,
-    secret: bytes,
-    *,
-    max_batch: int = MAX_BATCH,
-    watch: Watch | None = None,
+    diffusion: Diffusion, how: Regeneration, secret: bytes, *, watch: Watch | None = None
 ) -> Fresh:
-    """Copies that are computed each time, ``max_batch`` at once.
-
-    ``watch`` is told the copies done.
-    """
-    return Fresh(diffusion, how, secret, max_batch, watch)
+    """Copies that are computed each time; ``watch`` is told the copies done."""
+    return Fresh(diffusion, how, secret, watch)

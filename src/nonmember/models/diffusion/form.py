@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import inf
 from typing import Literal, TypeAlias
 
 from torch import Tensor
@@ -42,7 +43,7 @@ class Diffusion:
     trained_on: str = ""
 
     def __post_init__(self) -> None:
-        if not self.low < self.high:
+        if not 0 < self.high - self.low < inf:
             raise SpecError(
                 f"diffusion: low = {self.low:g} and high = {self.high:g}; give the least and the "
                 "largest value that an input may have"

@@ -26,7 +26,6 @@ def regenerate(
     how: Regeneration,
     secret: bytes,
     *,
-    max_batch: int = MAX_BATCH,
     watch: Watch | None = None,
 ) -> Shaped[np.ndarray, "n v ..."]:
     """Copies (n v ...) of n inputs, of their type, in 256 steps from ``low`` to ``high``.
@@ -39,7 +38,6 @@ def regenerate(
         inputs: (n ...), from ``low`` to ``high``.
         how: the settings.
         secret: keys the noise; with it and the model, whoever has it can make all copies.
-        max_batch: copies that are denoised at once.
         watch: told the copies done after each batch.
 
     Raises:
@@ -48,7 +46,7 @@ def regenerate(
     """
     found = np.empty((len(inputs) * how.n, *diffusion.shape), dtype=np.uint8)
     with torch.inference_mode():
-        for rows, _, _, given in batches(diffusion, inputs, how, secret, max_batch):
+        for rows, _, _, given in batches(diffusion, inputs, how, secret):
             clean = sample(given, diffusion.denoiser, diffusion.alphas, how)
             found[rows] = _codes(clean)
             if watch is not None:
@@ -58,11 +56,7 @@ def regenerate(
 
 
 def batches(
-    diffusion: Diffusion,
-    inputs: Values,
-    how: Regeneration,
-    secret: bytes,
-    max_batch: int = MAX_BATCH,
+    diffusion: Diffusion, inputs: Values, how: Regeneration, secret: bytes
 ) -> Iterator[Noised]:
     """All copies of all inputs, noised, some at a time."""
     codes.check(diffusion, inputs, how.t, secret)
@@ -70,8 +64,8 @@ def batches(
     drawn = noise.keys(exact, how.t - 1, how.sampler, secret)
     clean = torch.from_numpy(codes.scaled(inputs, diffusion.low, diffusion.high))
     clean, alpha = clean.to(diffusion.device), float(diffusion.alphas[how.t - 1])
-    for start in range(0, len(inputs) * how.n, max_batch):
-        rows = np.arange(start, min(start + max_batch, len(inputs) * how.n))
+    for start in range(0, len(inputs) * how.n, MAX_BATCH):
+        rows = np.arange(start, min(start + MAX_BATCH, len(inputs) * how.n))
         places, numbers = np.divmod(rows, how.n)
         block = torch.from_numpy(noise.blocks(drawn, places, numbers, diffusion.shape))
         block = block.to(diffusion.device)

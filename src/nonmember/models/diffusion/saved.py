@@ -4,36 +4,22 @@ import json
 import shutil
 import tempfile
 import warnings
-from contextlib import suppress
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeAlias, get_args
 
 import numpy as np
 
 from nonmember.errors import ModelError
+from nonmember.models.diffusion import own
 from nonmember.models.diffusion.form import Diffusion, Gives
-from nonmember.models.diffusion.networks import Denoiser, check_halving, of
-from nonmember.models.diffusion.schedule import Alphas
-
-OURS = "nonmember.json"
-"""What the form of diffusers has no place for."""
+from nonmember.models.diffusion.networks import Denoiser, of
+from nonmember.models.diffusion.own import Own
+from nonmember.models.diffusion.schedule import Alphas, fall
 
 Json: TypeAlias = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class _Own:
-    """What inputs a model takes, what names those it was trained on, and abar of each step.
-
-    The form of diffusers rounds the last; () for what it makes of it.
-    """
-
-    low: float
-    high: float
-    shape: tuple[int, ...]
-    trained_on: str = ""
-    alphas: tuple[float, ...] = ()
 
 
 def save(diffusion: Diffusion, folder: Path) -> None:
@@ -54,7 +40,7 @@ def save(diffusion: Diffusion, folder: Path) -> None:
     part = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
         _pipeline(held).save_pretrained(part, safe_serialization=True)
-        (part / OURS).write_text(json.dumps(asdict(_own_of(diffusion))), encoding="utf-8")
+        (part / own.NAME).write_text(json.dumps(asdict(_own_of(diffusion))), encoding="utf-8")
         part.rename(folder)
     finally:
         shutil.rmtree(part, ignore_errors=True)
@@ -83,9 +69,10 @@ def find(
     folder = Path(name).expanduser().absolute()
     network = _network(folder)
     alphas, gives = _schedule(folder)
-    saved = _own(folder, network.config)
+    config, ours = network.config, folder / own.NAME
+    saved = own.of_file(ours, config) if ours.is_file() else own.of_others(folder, config)
     chosen = saved.shape if shape is None else shape
-    if np.prod(chosen) != np.prod(saved.shape) or chosen[-2:] != saved.shape[-2:]:
+    if chosen[-2:] != saved.shape[-2:] or not own.fits(chosen, config):
         raise ModelError(f"{name}: is of inputs in shape {saved.shape}, not {chosen}; leave it out")
     return of(
         network,
@@ -99,8 +86,8 @@ def find(
     )
 
 
-def _own_of(diffusion: Diffusion) -> _Own:
-    return _Own(
+def _own_of(diffusion: Diffusion) -> Own:
+    return Own(
         float(diffusion.low),
         float(diffusion.high),
         diffusion.shape,
@@ -140,7 +127,7 @@ def _network(folder: Path) -> Any:
 
 def _read(where: Path, made: Any) -> tuple[Any, Json]:
     try:
-        with warnings.catch_warnings():
+        with _quiet(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of old names of settings
             return made.from_pretrained(
                 where,
@@ -189,7 +176,8 @@ def _schedule(folder: Path) -> tuple[Alphas, Gives]:
     kind: Any = getattr(diffusers, name, None)
     known = isinstance(kind, type) and issubclass(kind, diffusers.SchedulerMixin)
     try:
-        alphas = getattr(kind.from_config(config), "alphas_cumprod", None) if known else None
+        with _quiet():
+            alphas = getattr(kind.from_config(config), "alphas_cumprod", None) if known else None
     except Exception:  # whatever settings that are none make diffusers raise
         alphas = None
     if alphas is None:
@@ -202,22 +190,26 @@ def _schedule(folder: Path) -> tuple[Alphas, Gives]:
         raise ModelError(
             f"{folder}: its network predicts {gives}; give one of {', '.join(get_args(Gives))}"
         )
-    return alphas.double().numpy(), gives
+    found = alphas.double().numpy()
+    if not fall(found.tolist()):
+        raise ModelError(
+            f"{folder}: alphas_cumprod of its scheduler {name} do not fall between 1 and 0; set "
+            "betas above 0 and at most 1"
+        )
+    return found, gives
 
 
-def _own(folder: Path, config: Any) -> _Own:
-    if (folder / OURS).is_file():
-        held = _json(folder / OURS)
-        try:
-            return _Own(**held | {name: tuple(held[name]) for name in ("shape", "alphas")})
-        except (TypeError, KeyError):
-            raise ModelError(f"{folder / OURS}: is damaged; save the model anew") from None
-    size, channels = config.get("sample_size"), config.get("in_channels", 3)
-    if size is None:
-        raise ModelError(f"{folder}: does not say the size of its images; set sample_size")
-    shape = (channels, *(size if isinstance(size, list | tuple) else (size, size)))
-    check_halving(shape, len(config.block_out_channels))
-    return _Own(0.0, 1.0, shape)
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without what diffusers logs of settings and weights that do not fit, all of them at once."""
+    from diffusers.utils import logging
+
+    before = logging.get_verbosity()
+    logging.set_verbosity(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        logging.set_verbosity(before)
 
 
 def _json(path: Path) -> Json:

@@ -4,6 +4,8 @@ Steps are numbered from 0: abar[t] is the product of 1 - beta[s] over all s <= t
 T = 160 steps is the index 159, for the noise that is put in and for what the network is told.
 """
 
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import TypeAlias
 
 import numpy as np
@@ -13,12 +15,22 @@ from torch import Tensor
 Alphas: TypeAlias = Float64[np.ndarray, "_steps"]
 """abar of each step: share of the variance that is still the input's; falls from nearly 1."""
 
-STEPS, FIRST_BETA, LAST_BETA = 1000, 1e-4, 0.02
+STEPS = 1000
+"""Of the schedule that models are trained with here."""
+
+FIRST_BETA, LAST_BETA = 1e-4, 0.02
 
 
 def linear() -> Alphas:
     """The linear schedule of the paper: 1000 steps, beta from 0.0001 to 0.02."""
     return np.cumprod(1 - np.linspace(FIRST_BETA, LAST_BETA, STEPS))
+
+
+def fall(alphas: Sequence[float]) -> bool:
+    """Whether these are abar of successive steps: each below the one before, from 1 to 0."""
+    if any(not later < earlier for earlier, later in pairwise(alphas)):
+        return False
+    return not alphas or bool(0 <= alphas[-1] <= alphas[0] <= 1)
 
 
 def noised(
