@@ -200,7 +200,7 @@ def test_values_beside_the_form_are_checked(
 def test_a_range_too_wide_to_be_scaled_is_refused(tmp_path: Path) -> None:
     save(of(network(), linear(), (8, 8), low=0.0, high=1.0), tmp_path / "model")
     changed(tmp_path / "model" / "nonmember.json", low=-1.7e308, high=1.7e308)
-    with pytest.raises(ModelError, match="is damaged .low = -1.7e"):
+    with pytest.raises(ModelError, match=r"is damaged .low = -1.7e"):
         find(str(tmp_path / "model"))
 
 

@@ -18,8 +18,8 @@ from nonmember.defenses import registry
 from nonmember.errors import DataError, SpecError
 from nonmember.models import diffusion
 from nonmember.models.diffusion import Regeneration, noise
-from nonmember.models.diffusion.codes import outside
-from nonmember.models.diffusion.schedule import STEPS
+from nonmember.models.diffusion.codes import check_steps, outside
+from nonmember.models.diffusion.schedule import linear
 from nonmember.models.fence import keyed
 from nonmember.models.source import digest
 from nonmember.options import checked
@@ -173,7 +173,7 @@ def _folder(asked: DiffusionSpec, candidates: Candidates) -> Folder:
             f"{path}: regenerates inputs of shape {found.shape}, and these are {shape}; give a "
             "diffusion model of such inputs"
         )
-    _check_t(asked.t, len(found.alphas))
+    check_steps(asked.t, found.alphas)
     return Folder(path, found.digest, found.low, found.high)
 
 
@@ -186,16 +186,9 @@ def _learned(asked: DiffusionSpec, spec: ClassifierSpec, candidates: Candidates)
             "folder of one as diffusion.model"
         )
     low, high = _range(asked, examples)
-    _check_t(asked.t, STEPS)
+    check_steps(asked.t, linear())
     check(np.asarray(examples.inputs), asked.recipe, low, high)
     return Learned(examples, asked.recipe, low, high, derive(spec.seed, "diffusion"))
-
-
-def _check_t(t: int, steps: int) -> None:
-    if t > steps:
-        raise SpecError(
-            f"diffusion: t = {t} lies beyond the {steps} steps of the schedule; give less"
-        )
 
 
 def _range(asked: DiffusionSpec, examples: Examples) -> tuple[float, float]:

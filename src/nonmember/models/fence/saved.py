@@ -1,10 +1,13 @@
 """A fence in a folder: written whole or not at all, and read without unpickling anything."""
 
+import hmac
 import json
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from hmac import compare_digest
 from importlib.metadata import version
 from math import isfinite
 from pathlib import Path
@@ -34,7 +37,10 @@ PACKAGES = ("nonmember", "torch", "numpy")
 
 @dataclass(frozen=True)
 class _About:
-    """What ``fence.json`` holds; ``secret`` names the right one, and does not tell it."""
+    """What ``fence.json`` holds; ``secret`` names the right one, and does not tell it.
+
+    ``seal`` is made of all the rest with the secret, so that nobody changes a number unseen.
+    """
 
     selector: Selector
     fallback: Fallback
@@ -48,6 +54,7 @@ class _About:
     secret: str
     versions: dict[str, str]
     files: Sums
+    seal: str = ""
     format: Literal[1] = 1
 
 
@@ -88,14 +95,34 @@ def save(
             "its own secret give; save it with those that it was calibrated on"
         )
     carried.form(source)
-    part = folder.with_name(f".{folder.name}.part")  # one that was left half is written anew
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True, mode=0o700)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    _sweep(folder)
+    part = Path(tempfile.mkdtemp(prefix=f".{folder.name}-{os.getpid()}-", dir=folder.parent))
     try:
         _write(part, fenced, carried.put(source, target, diffusion, part), diffusion, how)
-        part.rename(folder)
+        _rename(part, folder)
     finally:
         shutil.rmtree(part, ignore_errors=True)
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what processes that were killed have left half written: a secret may be in it."""
+    for left in folder.parent.glob(f".{folder.name}-*-*"):
+        try:
+            os.kill(int(left.name.split("-")[-2]), 0)
+        except ProcessLookupError:
+            shutil.rmtree(left, ignore_errors=True)
+        except (PermissionError, ValueError):  # it lives and is somebody else's, or is no part
+            continue
+
+
+def _rename(part: Path, folder: Path) -> None:
+    try:
+        part.rename(folder)
+    except OSError:
+        if not folder.exists():
+            raise
+        raise ModelError(f"{folder}: is there already; give another folder, or delete it") from None
 
 
 def load(
@@ -131,6 +158,8 @@ def load(
             f"say so; give factory={needed!r} if you trust it"
         )
     key = _secret(folder, about.secret) if secret is None else _right(folder, secret, about.secret)
+    if not compare_digest(about.seal, _seal(about, key)):
+        raise ModelError(f"{folder / ABOUT}: has changed since it was saved; save the fence again")
     model = diffusions.find(str(folder / DIFFUSION), device=device)
     copies = fresh(model, about.regeneration, key)
     if copies.digest != about.copies:
@@ -168,11 +197,17 @@ def _write(
         versions={name: version(name) for name in PACKAGES},
         files=dict(_sums(folder)),
     )
+    about = replace(about, seal=_seal(about, fenced.secret))
     (folder / ABOUT).write_text(json.dumps(asdict(about), indent=1), encoding="utf-8")
     (folder / ".gitignore").write_text(f"{SECRET}\n", encoding="utf-8")
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
     with os.fdopen(os.open(folder / SECRET, flags, mode=0o600), "w", encoding="ascii") as stream:
         stream.write(f"{fenced.secret.hex()}\n")
+
+
+def _seal(about: _About, secret: bytes) -> str:
+    told = json.dumps(asdict(replace(about, seal="")), sort_keys=True)
+    return hmac.digest(secret, f"fence {told}".encode(), "sha256").hex()
 
 
 def _sums(folder: Path) -> Iterator[tuple[str, str]]:
