@@ -19,9 +19,9 @@ from machine import keep, rounded
 from nonmember.evaluation.roc import bootstrap
 
 TESTS = str(Path(__file__).parents[1] / "tests" / "evaluation")
-SIMULATIONS = {100: 400, 500: 200, 2_000: 120}
+SIMULATIONS = {100: 300, 500: 150, 2_000: 60}
 QUICK, TIMES_AS_MANY = ("accuracy", "loss", "brier", "measured fpr", "mcnemar", "conformal"), 10
-TIMES = 200
+TIMES = 400  # the fewest that give the ends of a 95 % interval themselves
 SPEED = 2_000, 1_000
 
 

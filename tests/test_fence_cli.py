@@ -229,7 +229,7 @@ def test_without_public_examples(say: Say, files: dict[str, Path], tmp_path: Pat
         (["--selector", "s4"], "diffence.selector: Input should be 's3', 's1', 's2', 'mean'"),
         (["--regenerate", "t"], "--regenerate 't': not of the form NAME=VALUE"),
         (["--regenerate", "tt=3"], "--regenerate: no setting 'tt'; did you mean t"),
-        (["--regenerate", "t=1001"], "t = 1001 lies beyond the 1000 steps of the schedule"),
+        (["--regenerate", "t=1001"], "t = 1001 lies beyond the schedule, which has 1000 steps"),
         (["--regenerate", "nfe=2"], "x0 takes one call and nfe = 2"),
         (["--regenerate", "low=0"], "low and high belong together"),
         (["--recipe", "update=3"], "no recipe setting 'update'; did you mean updates"),

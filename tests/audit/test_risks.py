@@ -76,7 +76,9 @@ def test_a_page_without_it_still_reads(finished: tuple[Results, Path], tmp_path:
 
 
 def _sides() -> Sides:
-    inside, outside = (of(*side, name=name) for side, name in zip(digits.sides(), "mo"))
+    inside, outside = (
+        of(*side, name=name) for side, name in zip(digits.sides(), "mo", strict=True)
+    )
     rows = np.array(outside.inputs)
     rows[7] = inside.inputs[3]
     rows[7, 0] += 1e-4  # no exact copy
