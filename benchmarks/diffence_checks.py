@@ -7,7 +7,7 @@ import diffence_kept as kept
 from diffence_figures import over_seeds, table
 from diffence_parts import Study
 
-SETS = ("digits", "fashion", "cifar10", "cifar10.resnet")
+SETS = ("digits", "fashion", "cifar10", "resnet")
 SPREAD = 0.03  # two standard errors of an AUC over three splits, and more
 
 DIGITS: tuple[tuple[str, str, float, float], ...] = (

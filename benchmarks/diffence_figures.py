@@ -10,7 +10,8 @@ from nonmember.evaluation.intervals import Interval
 
 SINGLE = ("loss", "confidence", "entropy", "modified_entropy")
 """Scores of one answer that are compared with one threshold."""
-LABEL_ONLY = ("self_diffused_learned", "self_diffused", "augmentation_learned", "augmentation")
+DIFFUSED = "self_diffused_learned"
+LABEL_ONLY = (DIFFUSED, "self_diffused", "augmentation_learned", "augmentation")
 COLUMNS = (
     "learned",
     "single score",
@@ -105,9 +106,26 @@ def ends(one: Interval | None) -> list[float] | None:
     return None if one is None else [round(end, 4) for end in (one.low, one.value, one.high)]
 
 
+def with_labels(rows: Mapping[str, Row]) -> dict[str, Row]:
+    """The rows, label-only attacks by diffusion told also where they need not be asked again.
+
+    Where no label is changed they find what they find of the same training undefended.
+    """
+    found = dict(rows)
+    for name, row in rows.items():
+        first = name.split(", ")[0]
+        own = rows.get(first, {})
+        asked = own if own and "labels changed" not in own else rows.get("undefended", {})
+        same = all(side[1] == 0 for side in row.get("labels changed", [[0, 1, 0]]))
+        if same and DIFFUSED not in row["auc"] and DIFFUSED in asked.get("auc", {}):
+            told = {key: asked[key] for key in ("label-only", "label-only, attack")}
+            found[name] = {**row, **told}
+    return found
+
+
 def over_seeds(found: Iterable[Mapping[str, Row]]) -> dict[str, dict[str, Any]]:
     """Of every row and figure the lowest, the mean and the highest over the seeds that have it."""
-    runs = [one for one in found if one]
+    runs = [with_labels(one) for one in found if one]
     rows = dict.fromkeys(row for one in runs for row in one)
     return {row: _summary([one[row] for one in runs if row in one]) for row in rows}
 

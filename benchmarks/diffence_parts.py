@@ -117,7 +117,7 @@ def cifar10(study: Study) -> None:
 
 def resnet(study: Study) -> None:
     """The same of a residual network, which takes a core a night."""
-    _cifar10(study, RESNET, "cifar10.resnet")
+    _cifar10(study, RESNET, "resnet")
 
 
 def _cifar10(study: Study, setting: Setting, part: str) -> None:

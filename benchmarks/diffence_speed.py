@@ -1,8 +1,11 @@
-"""What a fence costs beside the networks it asks, and what a grid of defenses shares."""
+"""What a fence costs beside the networks it asks, and what a grid of defenses shares.
+
+Times are of one processor: run with OMP_NUM_THREADS=1.
+"""
 
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -18,7 +21,7 @@ import torch
 from diffence_audits import Setting
 from diffence_parts import SMALL_DIGITS, Study
 from diffence_rows import DIGITS, FENCED
-from machine import interleaved, ratios, rounded, spread
+from machine import ratios, rounded, spread
 from torch import Tensor, nn
 
 from nonmember.audit.classifiers import guarded
@@ -74,13 +77,13 @@ def of_images(shape: tuple[int, ...], count: int, times: int) -> dict[str, Any]:
     images = rng.uniform(-1, 1, (count, *shape)).astype(np.float32)
     fenced = around(network, made, images)
     ways = {"fence": lambda: fenced.logits(images), "bare": lambda: bare(network, made, images)}
-    interleaved(ways, 1)  # warm up
-    seconds = interleaved(ways, times)
-    per_image = {name: spread([1e3 * one / count for one in s]) for name, s in seconds.items()}
+    turns(ways, 1)  # warm up
+    found = turns(ways, times)
+    per_image = {name: spread([1e3 * one / count for one in s]) for name, s in found.items()}
     return {
         "images": count,
-        "milliseconds per image": per_image,
-        "fence / bare": ratios(seconds["fence"], seconds["bare"]),
+        "milliseconds of a processor per image": per_image,
+        "fence / bare": ratios(found["fence"], found["bare"]),
         "second classifier / first": second(network, made, images, times),
     }
 
@@ -118,11 +121,17 @@ def second(network: nn.Module, made: Diffusion, images: np.ndarray, times: int) 
     return spread(shares)
 
 
+def turns(ways: Mapping[str, Callable[[], object]], times: int) -> dict[str, list[float]]:
+    """Processor seconds of each way in each turn: what else runs on the machine adds none."""
+    found = [[seconds(do) for do in ways.values()] for _ in range(times)]
+    return {name: [turn[place] for turn in found] for place, name in enumerate(ways)}
+
+
 def seconds(do: Callable[[], object]) -> float:
-    """How long it takes."""
-    start = time.perf_counter()
+    """How long it takes, of a processor; with one thread as long as on an idle machine."""
+    start = time.process_time()
     do()
-    return time.perf_counter() - start
+    return time.process_time() - start
 
 
 def grid() -> dict[str, Any]:
