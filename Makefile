@@ -41,6 +41,9 @@ bench: .venv/ready ## what is measured, into benchmarks/results; some of it need
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/tmi_images.py --data $(DATA) --store $(STORE)
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/tmi_texts.py --data $(DATA) --store $(STORE)
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/classifiers.py --data $(DATA) --store $(STORE)
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/diffence.py --data $(DATA) --store $(STORE)
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/null_bounds.py
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/null_intervals.py
 	$(BIN)/python benchmarks/soft.py --data $(DATA) --store $(STORE)
 
 format: .venv/ready
