@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from statistics import mean
 from typing import Any
 
-from nonmember.audit.records import AttackResult, TargetResult
+from nonmember.audit.records import AttackResult, DefenseResult, TargetResult
 from nonmember.audit.worth import ClassifierUtility, GuardResult
 from nonmember.evaluation.intervals import Interval
 
@@ -32,6 +32,20 @@ Row = Mapping[str, Any]
 def figures(target: TargetResult) -> dict[str, Any]:
     """What is kept of one target; intervals are low end, estimate, high end."""
     asked = [one for one in target.attacks if not one.blind]
+    return {
+        **_attacked(asked),
+        **_worth(target.classifier),
+        **_before(target.guard),
+        "auc": {one.name: ends(one.auc) for one in asked},
+        "tpr at 1% fpr": {one.name: ends(one.tpr[0].tpr) for one in asked if one.tpr},
+        "attack accuracy": {one.name: ends(one.accuracy) for one in asked if one.accuracy},
+        "defenses": [_defense(one) for one in target.defenses],
+        "findings": sorted({one.code for one in target.findings}),
+    }
+
+
+def _attacked(asked: Sequence[AttackResult]) -> dict[str, Any]:
+    """The figures that are compared, and the attacks that they are of."""
     single = _best([one for one in asked if one.name in SINGLE])
     labels = [one for one in asked if one.name in LABEL_ONLY]
     surest = max(asked, key=_accuracy)
@@ -48,21 +62,12 @@ def figures(target: TargetResult) -> dict[str, Any]:
         "best accuracy, attack": surest.name,
         "score accuracy": ends(by_score.accuracy),
         "score accuracy, attack": by_score.name,
-        **_worth(target.classifier),
-        **_before(target.guard),
-        "auc": found,
-        "tpr at 1% fpr": {one.name: ends(one.tpr[0].tpr) for one in asked if one.tpr},
-        "attack accuracy": {one.name: ends(one.accuracy) for one in asked if one.accuracy},
-        "defenses": [
-            {
-                "name": one.name,
-                "options": dict(one.options),
-                "spent": dict(one.spent) if one.spent else None,
-            }
-            for one in target.defenses
-        ],
-        "findings": sorted({one.code for one in target.findings}),
     }
+
+
+def _defense(one: DefenseResult) -> dict[str, Any]:
+    spent = dict(one.spent) if one.spent else None
+    return {"name": one.name, "options": dict(one.options), "spent": spent}
 
 
 def _best(attacks: Sequence[AttackResult]) -> AttackResult:

@@ -156,7 +156,7 @@ def run(study: Study, part: str, seed: int, jobs: Iterator[Job], **other: Any) -
         found = audits.audited(audits.Study(study.store, seed), f"{part} {job.name}", values)
         rows = {target.name: figures(target) for target in found.targets}
         done = found.provenance["jobs"].items()
-        seconds = {f"{job.name}: {label}": one["seconds"] for label, one in done}
+        seconds = {label: one["seconds"] for label, one in done}
         print(f"{part}, {job.name}\n{table(rows)}", flush=True)
         if not study.tiny:
             _keep(part, job.setting, rows, seconds)
