@@ -112,7 +112,8 @@ def test_one_set_of_copies_serves_every_target_and_reference() -> None:
     assert len(of(Learn, found)) == 1
     assert many.regenerator is not None
     own = [job for job in of(Regenerate, found) if job.by.secret == many.regenerator.secret]
-    assert [codes(job.examples) for job in own] == [codes(many.candidates.examples)]
+    asked = [codes(many.candidates.public), codes(many.candidates.examples)]
+    assert [codes(job.examples) for job in own] == asked
     attackers = [job for job in of(Regenerate, found) if job not in own]
     assert len(attackers) == 4 and len({job.by.secret for job in attackers}) == 1
 

@@ -20,6 +20,7 @@ from nonmember.signals.diffused import LEVELS
 from nonmember.training.reference import Model
 
 UPDATE, COPY = 2e8, 2e6  # operations that an update of a denoiser, or a copy, stands for
+WITH_DONORS = {"s1", "s2", "s3"}  # selectors that may fall back on a public example
 DIFFUSED, DIFFUSION = "diffused", "diffusion"
 """What a signal calls copies of the attacker's own, and the diffusion model itself."""
 
@@ -102,10 +103,17 @@ def prepared(subject: Subject) -> Iterator[Work]:
 def copied(
     model: ClassifierSource | Teach | Guarded, examples: Examples, of: str, subject: Subject
 ) -> tuple[Regenerate, ...]:
-    """The jobs that make what a guarded model answers from: copies that all such share."""
+    """The jobs that make what a guarded model answers from: copies that all such share.
+
+    Those of public examples are what it answers with where no copy keeps a label.
+    """
     if not isinstance(model, Guarded) or model.guard.regenerator is None:
         return ()
-    return (regenerating(model.guard.regenerator, examples, of, subject),)
+    by, asked = model.guard.regenerator, [(of, examples)]
+    chosen = {step.options.get("selector") for step in model.guard.steps}
+    if not chosen.isdisjoint(WITH_DONORS):
+        asked.insert(0, ("public examples", model.public))
+    return tuple(regenerating(by, them, named, subject) for named, them in asked)
 
 
 def with_copies(
