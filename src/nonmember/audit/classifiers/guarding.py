@@ -95,8 +95,8 @@ def prepared(subject: Subject) -> Iterator[Work]:
     """What defenders and attackers share: the diffusion model, where it is trained here."""
     by = subject.regenerator
     if by is not None and isinstance(by.model, Learned):
-        updates, label = by.model.recipe.updates, f"{len(by.model.examples)} examples"
-        label = f"train a diffusion model on {label}"
+        updates = by.model.recipe.updates
+        label = f"train a diffusion model on {len(by.model.examples)} examples"
         yield Learn(by.model.digest, label, by.model, subject.where, updates, UPDATE * updates)
 
 
