@@ -1,6 +1,7 @@
 """Diffence on the command line: from files to a page and a model that serves, and refusals."""
 
 import json
+import os
 import re
 import signal
 import stat
@@ -170,9 +171,15 @@ def test_files_to_a_page_and_a_fenced_model(
 
 
 def killed_at(words: Sequence[object], store: Path, outputs: int) -> None:
-    """Run the command in a process of its own, and kill it when so many outputs are there."""
+    """Run the command in a process of its own, and kill it when so many outputs are there.
+
+    It has one thread, as the tests have: what it trains must be theirs to the last digit.
+    """
     command = [sys.executable, "-m", "nonmember", *map(str, words)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+    alike = {**os.environ, "OMP_NUM_THREADS": "1"}
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=alike
+    ) as process:
         while process.poll() is None:
             if len(finished(store)) >= outputs:
                 process.kill()
