@@ -11,20 +11,21 @@ import tempfile
 
 from machine import keep
 
-from nonmember import verbs
+import nonmember as nm
 from nonmember.console import progress
 from nonmember.evaluation.intervals import clopper_pearson
+from nonmember.verbs.specs import demo_spec
 
 TIMES = 200
 
 
 def main() -> None:
     """Audit the control alone, with many redraws."""
-    values = verbs.demo_spec().model_dump()
+    values = demo_spec().model_dump()
     values["targets"] = {"control": values["targets"]["control"]}
     values["evaluation"]["redraws"] = TIMES
     with tempfile.TemporaryDirectory() as folder:
-        (target,) = verbs.audit_spec(values, folder + "/run", observe=progress).targets
+        (target,) = nm.audit_spec(values, folder + "/run", observe=progress).targets
     rate = clopper_pearson(target.redraws.alarms, target.redraws.times)
     found = {
         "redraws": target.redraws.times,

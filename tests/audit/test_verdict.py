@@ -1,11 +1,22 @@
 """One sentence per case: a leak, in the middle or in the tail; none; inverted; incomparable."""
 
+import numpy as np
 import pytest
 
-from nonmember.audit.records import AttackResult, Histogram
+from nonmember.audit.parts import Evaluation
+from nonmember.audit.records import AttackResult, Histogram, Redraws
+from nonmember.audit.validity import Evidence, base_auc, concluded
 from nonmember.audit.verdict import points_at_members, strongest, surest, tells, verdict
+from nonmember.data.split import Split
+from nonmember.evaluation.checks import Finding
 from nonmember.evaluation.intervals import Interval
 from nonmember.evaluation.roc import Curve, TprAtFpr
+
+SPLIT = Split(np.arange(100) < 50, np.arange(100))
+QUIET, LOUD = Redraws(20, 1, 0), Redraws(20, 6, 0)
+APART, ALIKE = Interval(0.6, 0.7, 0.8, 0.95), Interval(0.4, 0.5, 0.6, 0.95)
+NEAR = Finding("E127", "warning", "near", tuple("abcdef"))
+USED = Finding("E132", "error", "candidates were used")
 
 
 def around(value: float, arm: float) -> Interval:
@@ -107,3 +118,53 @@ def test_where_members_were_dropped_for_being_exposed_a_reference_must_judge() -
     leaks, said = verdict([made("wbc", 0.9), made("bag_of_words", 0.7)], 0.61, lost=12)
     assert leaks is None
     assert "be it by how they were drawn or because 12 members were dropped" in said
+
+
+def gated(attack, *about_data, least=0.6, redraws=QUIET, base=None):
+    known = Evidence(SPLIT, about_data, least, redraws, 0.95, base)
+    leaks, sentence, told = concluded([attack], known)
+    return leaks, sentence, [one.code for one in told]
+
+
+@pytest.mark.parametrize("attack", [made("loss", 0.8), made("loss", 0.5)])
+def test_what_makes_figures_no_evidence_takes_every_verdict_away(attack):
+    leaks, sentence, told = gated(attack, base=APART)
+    assert leaks is None and told == ["E133"] and "No verdict: the base model" in sentence
+    leaks, sentence, told = gated(attack, redraws=LOUD)
+    assert leaks is None and told == ["E137"] and "false alarm in 6 of 20" in sentence
+    leaks, sentence, told = gated(attack, USED)
+    assert leaks is None and told == [] and sentence == "No verdict: candidates were used."
+
+
+def test_what_can_hide_a_leak_takes_away_only_that_there_is_none():
+    assert gated(made("loss", 0.8), NEAR, least=1.0)[0] is True
+    leaks, sentence, told = gated(made("loss", 0.5), NEAR)
+    assert leaks is None and told == ["E134"]
+    assert sentence.startswith("No verdict. No leak was found, but 6 near-duplicates")
+    leaks, sentence, told = gated(made("loss", 0.5), least=1.0)
+    assert leaks is None and told == ["E135"] and "too few" in sentence
+
+
+def test_answers_that_are_all_alike_are_no_evidence_that_nothing_leaks():
+    known = Evidence(SPLIT, (), 0.6, QUIET, 0.95, alike=True)
+    leaks, sentence, (told,) = concluded([made("loss", 0.5)], known)
+    assert leaks is None and told.code == "E135" and "same answer" in sentence
+
+
+def test_a_weak_audit_says_so_and_keeps_its_verdict():
+    assert gated(made("loss", 0.5), least=0.8)[::2] == (False, ["E136"])
+    assert gated(made("loss", 0.8), least=0.8)[::2] == (True, [])
+    assert gated(made("loss", 0.5), base=ALIKE)[::2] == (False, [])
+
+
+def test_a_base_that_knows_nothing_is_blamed_no_more_often_than_it_may():
+    """At 5 %, with two standard errors of 300 simulations; one that has seen members always is."""
+    ask, blamed = Evaluation(resamples=200), 0
+    for seed in range(300):
+        losses = np.random.default_rng(seed).normal(size=100)
+        found = base_auc(losses, SPLIT, ask, 0)
+        blamed += found is not None and found.excludes(0.5)
+    assert blamed / 300 <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / 300)
+    seen = base_auc(losses - 2.0 * SPLIT.member, SPLIT, ask, 0)
+    assert seen is not None and seen.low > 0.5
+    assert base_auc(np.full(100, np.nan), SPLIT, ask, 0) is None

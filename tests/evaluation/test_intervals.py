@@ -182,12 +182,30 @@ def test_grouped_records_are_worth_fewer(group, worth):
 
 
 def test_the_interval_of_a_mean_by_hand():
-    alone = mean_interval(np.array([1.0, 2.0, 6.0]), np.arange(3))
-    reach = 4.302653 * np.sqrt((4 + 1 + 9) / 2 / 3)
+    alone = mean_interval(np.array([1.0, 3.0, 5.0]), np.arange(3))
+    reach = 4.302653 * np.sqrt((4 + 0 + 4) / 2 / 3)
     assert (alone.low, alone.value, alone.high) == pytest.approx((3 - reach, 3, 3 + reach))
     paired = mean_interval(np.array([1.0, 2.0, 6.0, 7.0]), np.array([0, 0, 1, 1]))
     reach = 12.706205 * np.sqrt((25 + 25) * 2) / 4
     assert (paired.low, paired.value, paired.high) == pytest.approx((4 - reach, 4, 4 + reach))
+
+
+def test_the_ends_of_a_skewed_mean_are_where_halls_cubic_is_the_quantile():
+    values = np.random.default_rng(3).lognormal(size=40)
+    found, error = mean_interval(values, np.arange(40)), values.std(ddof=1) / np.sqrt(40)
+    skewness = (((values - values.mean()) / values.std()) ** 3).mean()
+    for end, quantile in ((found.low, 2.022691), (found.high, -2.022691)):
+        root = (values.mean() - end) / error / np.sqrt(40)
+        cubic = root + skewness * root**2 / 3 + skewness**2 * root**3 / 27 + skewness / 240
+        assert cubic * np.sqrt(40) == pytest.approx(quantile, abs=1e-5)
+    assert found.high - found.value > found.value - found.low
+    mirrored = mean_interval(-values, np.arange(40))
+    assert (mirrored.low, mirrored.high) == pytest.approx((-found.high, -found.low))
+
+
+def test_values_that_do_not_vary_have_a_mean_without_width():
+    found = mean_interval(np.full(9, 0.25), np.arange(9))
+    assert (found.low, found.value, found.high) == (0.25, 0.25, 0.25)
 
 
 @pytest.mark.parametrize("copies", [1, 4])

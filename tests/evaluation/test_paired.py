@@ -7,13 +7,14 @@ from scipy.stats import binom, norm
 from nonmember.errors import DataError, UnresolvableError
 from nonmember.evaluation.intervals import Interval
 from nonmember.evaluation.paired import (
-    Difference,
     Discordance,
     auc_difference,
     holm,
     inverted,
     mcnemar,
+    paired,
     tpr_difference,
+    unpaired,
 )
 from nonmember.evaluation.roc import auc, bootstrap, tpr_at_fpr
 
@@ -32,26 +33,26 @@ def world(seed, n=200, *, gaps=(1.0, 1.0), shared=0.8, size=1):
 
 def test_a_difference_is_of_the_same_figures_and_the_same_samples():
     first, second, member, group = world(0, gaps=(1.2, 0.4))
-    found = auc_difference(first, second, member, group, times=500, seed=3)
+    found = auc_difference(paired(first, second, member, group, times=500, seed=3))
     drawn = [bootstrap(one, member, group, times=500, seed=3) for one in (first, second)]
     assert found.first == auc(first, member, drawn[0])
     assert found.second == auc(second, member, drawn[1])
     assert found.change.value == found.second.value - found.first.value
     spread = (drawn[1].auc - drawn[0].auc).std()
     assert found.change.high - found.change.low == pytest.approx(2 * 1.97 * spread, rel=0.15)
-    assert found.change.excludes(0.0) and found.p_value < 1e-6 and found.records == 400
+    assert found.change.excludes(0.0) and found.p_value < 1e-6
 
 
 def test_pairing_narrows_the_interval():
     first, second, member, group = world(1, shared=0.95)
-    paired = auc_difference(first, second, member, group).change
+    change = auc_difference(paired(first, second, member, group)).change
     alone = auc(first, member)
-    assert paired.high - paired.low < 0.6 * (alone.high - alone.low)
+    assert change.high - change.low < 0.6 * (alone.high - alone.low)
 
 
 def test_rates_are_those_at_either_ones_own_threshold():
     first, second, member, group = world(2, gaps=(2.0, 0.5))
-    found = tpr_difference(first, 1000 + second, member, group, fpr=0.1)
+    found = tpr_difference(paired(first, 1000 + second, member, group, fprs=(0.1,)), 0.1)
     drawn = bootstrap(first, member, group, fprs=(0.1,))
     assert found.first == tpr_at_fpr(first, member, drawn, fpr=0.1).tpr
     expected = np.mean(second[member] > np.sort(second[~member])[-21])
@@ -64,11 +65,9 @@ def test_the_p_value_and_the_interval_agree(fpr):
     for seed in range(6):
         given = world(seed, 200, gaps=(1.0, 0.7 + 0.1 * seed))
         for level in (0.9, 0.95):
-            how = {"level": level, "times": 200}
+            both = paired(*given, fprs=(fpr,) if fpr else (), times=200)
             found = (
-                auc_difference(*given, **how)
-                if fpr is None
-                else tpr_difference(*given, fpr=fpr, **how)
+                tpr_difference(both, fpr, level=level) if fpr else auc_difference(both, level=level)
             )
             assert found.change.low <= found.change.value <= found.change.high
             assert found.change.excludes(0.0) == (found.p_value < 1 - level)
@@ -78,45 +77,59 @@ def test_models_that_are_both_perfect_may_yet_differ():
     member = np.arange(100) < 50
     scores = member + np.linspace(0, 0.5, 100)
     for given in ((scores, 2 * scores), (scores, scores)):
-        found = auc_difference(*given, member, np.arange(100))
+        found = auc_difference(paired(*given, member, np.arange(100)))
         assert found.change.low < -0.02 and found.change.high > 0.02 and found.p_value == 1
 
 
 def test_a_model_that_is_compared_with_itself_is_no_different():
     first, _, member, group = world(3)
-    found = auc_difference(first, 3 * first, member, group)
+    found = auc_difference(paired(first, 3 * first, member, group))
     assert found.change.value == 0 and found.p_value == 1
     assert found.change.high - found.change.low < 0.02
-    assert found.words("AUC").startswith("No difference found: AUC ")
 
 
 def test_swapped_models_swap_the_ends():
     first, second, member, group = world(4, gaps=(1.0, 0.6))
-    one = auc_difference(first, second, member, group)
-    two = auc_difference(second, first, member, group)
+    one = auc_difference(paired(first, second, member, group))
+    two = auc_difference(paired(second, first, member, group))
     assert (two.change.low, two.change.high) == pytest.approx((-one.change.high, -one.change.low))
     assert two.p_value == pytest.approx(one.p_value, rel=0.01)
 
 
 def test_records_of_a_group_count_once():
     first, second, member, group = world(5, 60)
-    alone = auc_difference(first, second, member, group).change
+    alone = auc_difference(paired(first, second, member, group)).change
     copies = [np.repeat(part, 8) for part in (first, second, member, group)]
-    again = auc_difference(*copies).change
+    again = auc_difference(paired(*copies)).change
     assert again.value == pytest.approx(alone.value)
     assert again.high - again.low == pytest.approx(alone.high - alone.low, rel=0.2)
-    wrong = auc_difference(*copies[:3], np.arange(960)).change
+    wrong = auc_difference(paired(*copies[:3], np.arange(960))).change
     assert wrong.high - wrong.low < 0.5 * (alone.high - alone.low)
 
 
-def test_a_difference_is_told_in_points_with_both_values():
-    half = Interval(0.5, 0.5, 0.5, 0.95)
-    change = Interval(-0.134, -0.111, -0.088, 0.95)
-    told = Difference(Interval(0.6, 0.611, 0.62, 0.95), half, change, 1e-12, 400)
-    assert told.words("AUC") == (
-        "AUC -11.1 points: AUC 61.1 and 50.0, change -11.1 points, 95% interval -13.4 to -8.8, "
-        "p = 1e-12, 400 records"
-    )
+def test_two_levels_are_of_one_difference():
+    both = paired(*world(9, gaps=(1.0, 0.6)), fprs=(0.1,), times=200)
+    for found in (
+        auc_difference(both, level=0.9, together=0.999),
+        tpr_difference(both, 0.1, level=0.9, together=0.999),
+    ):
+        change, wide = found.change, found.simultaneous
+        assert (change.level, wide.level) == (0.9, 0.999)
+        assert wide.low < change.low <= change.value == wide.value <= change.high < wide.high
+    assert wide == tpr_difference(both, 0.1, level=0.999).change
+
+
+def test_arms_of_cross_fitted_scores_are_longer_and_the_p_value_larger():
+    both = paired(*world(10, gaps=(1.0, 0.8)), times=200)
+    plain, wide = auc_difference(both), auc_difference(both, wider=1.5)
+    arms = ((one.change.high - one.change.value) for one in (plain, wide))
+    assert 1.5 * next(arms) == pytest.approx(next(arms))
+    assert wide.change.value == plain.change.value and wide.p_value > plain.p_value
+
+
+def test_estimates_of_other_records_are_put_together_by_hand():
+    found = unpaired(Interval(0.5, 0.6, 0.9, 0.95), Interval(0.4, 0.8, 0.9, 0.95))
+    assert (found.low, found.value, found.high) == pytest.approx((-0.3, 0.2, 0.2 + 0.02**0.5))
 
 
 def test_mcnemar_by_hand():
@@ -148,6 +161,8 @@ def test_holm_by_hand():
     found = holm(np.array([0.04, 0.01, 0.03, 0.5]))
     np.testing.assert_allclose(found, [0.09, 0.04, 0.09, 0.5])
     assert holm(np.array([])).shape == (0,)
+    picked = holm(np.array([0.03, 0.01]), among=4)
+    np.testing.assert_allclose(picked, [0.09, 0.04])  # never below those of all four, above
     for wrong in (np.nan, -0.1, 1.1):
         with pytest.raises(DataError, match="leave out what was not tested"):
             holm(np.array([0.1, wrong]))
@@ -166,15 +181,15 @@ def test_inverting_a_normal_interval_gives_its_p_value():
 def test_what_cannot_be_compared_is_refused():
     first, second, member, group = world(7, 20)
     with pytest.raises(UnresolvableError, match="1 records have no score by one of the models"):
-        auc_difference(first, np.where(group == 3, np.nan, second), member, group)
+        paired(first, np.where(group == 3, np.nan, second), member, group)
     with pytest.raises(DataError, match="1 groups have records among members and"):
-        auc_difference(first, second, member, np.where(group == 39, 0, group))
+        paired(first, second, member, np.where(group == 39, 0, group))
     with pytest.raises(DataError, match="no non-members"):
-        auc_difference(first, second, np.ones(40, dtype=bool), group)
+        paired(first, second, np.ones(40, dtype=bool), group)
     with pytest.raises(UnresolvableError, match="20 non-members cannot resolve"):
-        tpr_difference(first, second, member, group, fpr=0.01)
+        tpr_difference(paired(first, second, member, group, fprs=(0.01,)), 0.01)
     with pytest.raises(UnresolvableError, match="is no rate"):
-        tpr_difference(first, second, member, group, fpr=0.0)
+        tpr_difference(paired(first, second, member, group, fprs=(0.0,)), 0.0)
     with pytest.raises(DataError, match="no flags"):
         mcnemar(np.zeros(0, dtype=bool), np.zeros(0, dtype=bool))
 
@@ -183,5 +198,5 @@ def test_inputs_are_left_alone_and_the_seed_decides():
     given = world(8, 50)
     for array in given:
         array.setflags(write=False)
-    one, same = (auc_difference(*given, times=50, seed=2) for _ in range(2))
+    one, same = (auc_difference(paired(*given, times=50, seed=2)) for _ in range(2))
     assert one == same

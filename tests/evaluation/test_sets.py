@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from scipy.stats import binom, mannwhitneyu, norm, ttest_ind
+from scipy.stats import t as student
 
 from nonmember.errors import DataError, UnresolvableError
 from nonmember.evaluation import sets
@@ -209,6 +210,17 @@ def test_two_constants_that_differ_are_told_apart(test, value, monkeypatch):
     assert found.p < 0.01
     assert found.effect.value == sets.LARGEST == max(found.effect.value, found.effect.low)
     assert found.enough == 2
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0, 0.1, -1e6])
+@pytest.mark.parametrize("flat", ["above", "below"])
+def test_a_side_that_does_not_vary_is_compared_by_the_others_variance(value, flat):
+    """As of ``gap`` alone, which knows two values; with one on a side scipy's own test warns."""
+    rng = np.random.default_rng(0)
+    varied, constant = value + (rng.random(40) < 0.3), np.full(30, value)
+    sides = (constant, varied) if flat == "above" else (varied, constant)
+    t = (sides[0].mean() - sides[1].mean()) / (varied.std(ddof=1) / np.sqrt(40))
+    assert sets._welch(*sides, rng) == pytest.approx(student.sf(t, 39), rel=1e-6)
 
 
 @pytest.mark.parametrize("sign", [1, -1])

@@ -6,7 +6,7 @@ import pytest
 from nonmember.errors import DataError, UnresolvableError
 from nonmember.evaluation.paired import holm
 from nonmember.evaluation.roc import auc, bootstrap, tpr_at_fpr
-from nonmember.evaluation.slices import most_exposed, quarters, sizes, slices
+from nonmember.evaluation.slices import copies, most_exposed, quarters, sizes, slices
 
 
 def world(seed, *, gaps=(0.0, 0.0, 0.0), each=80, size=1):
@@ -133,3 +133,10 @@ def test_ties_everywhere_are_half():
     assert {one.auc.value for one in found.tested} == {0.5}
     assert {one.p_value for one in found.tested} == {1.0}
     assert found.tested[0].tpr.tpr.value == 0
+
+
+def test_copies_cut_records_by_how_often_each_is_there():
+    codes = np.array([[1, 2], [3, 4], [1, 2], [1, 2], [5, 6], [5, 6]], dtype=np.uint8)
+    (cut,) = copies(codes).values()
+    assert cut.tolist() == [2, 1, 2, 2, 2, 2]
+    assert copies(codes[[0, 1, 4]]) == {}

@@ -37,7 +37,7 @@ def test_figures_by_hand():
     assert loss(ODDS + 7.0, TRUE, ALONE).value == pytest.approx(expected)
     np.testing.assert_allclose(confidence(ODDS), np.log([4, 0.7 / 0.3, 0.4 / 0.6, 1.5]))
     assert confidence_auc(ODDS, TRUE, ALONE).value == pytest.approx(1 / 3)
-    # Bins of a fifteenth: each record is in one of its own.
+    # Fifteen bins: each record is in one of its own.
     assert calibration_error(ODDS, TRUE, ALONE).value == pytest.approx((0.2 + 0.7 + 0.6 + 0.4) / 4)
 
 
@@ -53,7 +53,7 @@ def test_brier_by_hand():
 def test_calibration_in_bins_of_equal_mass_by_hand():
     # Two bins of two records: of 0.4 and 0.6, both right; of 0.7 and 0.8, one right.
     def found(logits, labels=TRUE, bins=2):
-        return calibration_error(logits, labels, ALONE, bins=bins, equal="mass", times=10).value
+        return calibration_error(logits, labels, ALONE, bins=bins, times=10).value
 
     assert found(ODDS) == pytest.approx(abs(2 - 1.0) / 4 + abs(1 - 1.5) / 4)
     assert found(ODDS, bins=1) == pytest.approx(abs(3 - 2.5) / 4)
@@ -72,21 +72,9 @@ def test_bins_of_equal_mass_equal_the_loop(bins):
         held = [i for place, i in enumerate(order) if int((place + 0.5) / 501 * bins) == one]
         assert abs(len(held) - 501 / bins) <= 1
         expected += len(held) / 501 * abs(right[held].mean() - sure[held].mean())
-    found = calibration_error(logits, labels, np.arange(501), bins=bins, equal="mass", times=50)
+    found = calibration_error(logits, labels, np.arange(501), bins=bins, times=50)
     assert found.value == pytest.approx(expected, abs=1e-12)
     assert found.low < found.value < found.high
-
-
-def test_calibration_equals_the_loop():
-    logits, labels, _ = world(0, 500, over=0.1)
-    odds = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-    sure, right, expected = odds.max(axis=1), odds.argmax(axis=1) == labels, 0.0
-    for low in range(15):
-        inside = (sure >= low / 15) & (sure < (low + 1) / 15)
-        if inside.any():
-            expected += inside.mean() * abs(right[inside].mean() - sure[inside].mean())
-    found = calibration_error(logits, labels, np.arange(500), times=50)
-    assert found.value == pytest.approx(expected, abs=1e-12)
 
 
 def test_sure_answers_do_not_saturate():
@@ -142,6 +130,9 @@ def test_a_model_that_never_errs_is_not_known_perfectly():
     found = calibration_error(logits, labels, np.arange(50), times=50)
     assert found.low == 0 and found.high > 0.06
     assert accuracy(logits, labels, np.arange(50)).low < 0.95
+    unseen = 1 - 0.025 ** (1 / 50)  # the largest share of errors of which 50 show none
+    assert brier(logits, labels, np.arange(50)).high == pytest.approx(2 * unseen, rel=0.01)
+    assert loss(logits, labels, np.arange(50)).high == pytest.approx(5 * unseen, rel=0.03)
     with pytest.raises(UnresolvableError, match="50 of 50"):
         confidence_auc(logits, labels, np.arange(50))
     with pytest.raises(UnresolvableError, match="0 of 50"):

@@ -63,6 +63,11 @@ def figures(
         UnresolvableError: it could score no member, or no non-member.
     """
     values, inside, group = scored(scores, split)
+    if inside.all() or not inside.any():
+        raise UnresolvableError(
+            f"it could score {inside.sum()} members and {(~inside).sum()} non-members, and a "
+            "figure needs some of either; give it more records to go by, or leave it out"
+        )
     fprs = _carried(ask.fpr, inside)
     replicates = roc.bootstrap(values, inside, group, fprs=fprs, times=ask.resamples, seed=seed)
     together, wider = joint_level(ask, len(among)), widening(attack, split)
@@ -92,11 +97,6 @@ def scored(scores: Scores, split: Split) -> tuple[np.ndarray, np.ndarray, np.nda
 def _carried(fprs: Sequence[float], member: Member) -> list[float]:
     """The false-positive rates that so many non-members can carry."""
     return [fpr for fpr in fprs if resolvable(fpr, int((~member).sum()))]
-
-
-def telling(auc: Interval, rates: Sequence[TprAtFpr]) -> bool:
-    """Whether simultaneous intervals exclude that the attack knows nothing."""
-    return auc.excludes(0.5) or any(rate.simultaneous.low > rate.fpr for rate in rates)
 
 
 def plainly_silent(

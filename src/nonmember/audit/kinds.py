@@ -25,7 +25,7 @@ def parse(values: Mapping[str, Any], where: str) -> AnySpec:
         SpecError: naming ``where``, the key, and what is wrong with it.
     """
     kind = values.get("kind", "language")
-    if kind not in KINDS:
+    if not isinstance(kind, str) or kind not in KINDS:
         raise SpecError(f"{where}: kind: {unknown('kind of audit', str(kind), KINDS)}")
     return checked(KINDS[kind], values, where)
 

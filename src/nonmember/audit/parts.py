@@ -64,6 +64,7 @@ class Evaluation(Part):
     """What is estimated: true-positive rates at ``fpr``, intervals at ``level``.
 
     ``priors`` are shares of members where an attacker looks, beside a half, a tenth, a hundredth.
+    ``margin`` is the loss of accuracy that a defense may cost.
     """
 
     fpr: tuple[Rate, ...] = (0.01,)
@@ -71,6 +72,7 @@ class Evaluation(Part):
     resamples: Annotated[int, Field(ge=200)] = 2000
     redraws: Annotated[int, Field(ge=0)] = 20
     priors: tuple[Rate, ...] = ()
+    margin: Rate = 0.01
 
 
 class Compute(Part):

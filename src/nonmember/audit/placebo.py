@@ -9,10 +9,12 @@ from nonmember.attacks.registry import Attack
 from nonmember.audit import options
 from nonmember.audit.cases import Audit, Case
 from nonmember.audit.defended.choosing import Ground
-from nonmember.audit.figures import figures, plainly_silent, telling
-from nonmember.audit.parts import Common
+from nonmember.audit.figures import figures, plainly_silent
+from nonmember.audit.parts import Common, Evaluation
 from nonmember.audit.records import Redraws
 from nonmember.audit.scoring import Whole, cross_fitted, of_some
+from nonmember.audit.validity import base_auc
+from nonmember.audit.verdict import telling
 from nonmember.data.split import Split
 from nonmember.seeds import derive, generator
 from nonmember.types import Scores
@@ -28,11 +30,13 @@ def redraws(
     subject: Audit,
     ground: Ground,
     blind: BlindScores,
+    base: Scores | None = None,
 ) -> Redraws:
     """Judge a model against membership drawn anew, a number of times, by the same figures.
 
     An alarm is a draw in which the simultaneous intervals of an attack that may carry the
-    verdict exclude that it knows nothing, unless one that never sees the model takes it away.
+    verdict exclude that it knows nothing, unless one that never sees the model takes it away, or
+    the ``base`` losses do, of the model that this one was tuned from; of those who are judged.
     Learned attacks are fitted again to each draw, as for the claim: among those ``there``.
     """
     spec, alarms, withheld = subject.spec, 0, 0
@@ -57,6 +61,8 @@ def redraws(
             if one.family == "blind" or one.name in ground.carrying
             if _telling(one, drawn[one.name], split, spec, target.attacks * target.looks)
         ]
+        if base is not None and _apart(base, split, target, spec.evaluation):
+            told.append("blind")
         withheld += "blind" in told
         alarms += bool(told) and "blind" not in told
     return Redraws(spec.evaluation.redraws, alarms, withheld)
@@ -73,6 +79,11 @@ def _telling(
     if attack.family == "blind":
         return found.auc.excludes(0.5)
     return telling(found.simultaneous, found.tpr)
+
+
+def _apart(losses: Scores, split: Split, target: Case, ask: Evaluation) -> bool:
+    found = base_auc(losses, split, ask, sum(one.family == "blind" for one in target.attacks))
+    return found is not None and found.excludes(0.5)
 
 
 def redrawn(split: Split, rng: np.random.Generator) -> Split:

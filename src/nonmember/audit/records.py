@@ -6,12 +6,15 @@ Nothing here holds a record's text or its score; those are in the run's ``privat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic_core import from_json
 
+from nonmember.audit.canaries.result import CanaryResult
 from nonmember.audit.worth import (
     ClassifierUtility,
+    DifferenceResult,
     DownstreamUtility,
     GuardResult,
     RiskResult,
@@ -25,6 +28,7 @@ from nonmember.evaluation.sets import DatasetInference
 from nonmember.types import Access
 
 SCHEMA = 4
+PLACE = 200  # characters of where a file is damaged
 Role = Literal["raw", "rewritten", "kept", "dropped"]
 
 
@@ -213,6 +217,7 @@ class TargetResult:
     in_turn: InTurn | None = None
     guard: GuardResult | None = None
     risk: RiskResult | None = None
+    canaries: CanaryResult | None = None
 
 
 @dataclass(frozen=True)
@@ -222,24 +227,27 @@ class Results:
     ``kind`` is that of all its targets.
     """
 
-    schema: int
+    __pydantic_config__: ClassVar = ConfigDict(ser_json_inf_nan="strings")  # null would not load
+
+    schema: Annotated[int, Field(ge=1)]
     kind: Literal["language", "classifier", "transfer"]
     title: str
     created: str
-    level: float
+    level: Annotated[float, Field(gt=0, lt=1)]
     data: Mapping[str, Any]
     targets: tuple[TargetResult, ...]
     not_covered: tuple[str, ...]
     findings: tuple[Finding, ...]
     provenance: Mapping[str, Any]
+    differences: tuple[DifferenceResult, ...] = ()
 
 
-_ADAPTER = TypeAdapter(Results)
+ADAPTER = TypeAdapter(Results)
 
 
 def dump(results: Results) -> bytes:
     """The JSON form of ``results``."""
-    return _ADAPTER.dump_json(results, indent=1) + b"\n"
+    return ADAPTER.dump_json(results, indent=1) + b"\n"
 
 
 def load(run: Path) -> Results:
@@ -251,16 +259,32 @@ def load(run: Path) -> Results:
     path = run / "results.json"
     if not path.is_file():
         raise RunError(f"{run}: no results.json here; give the folder of a finished audit")
+    content = path.read_bytes()
+    _refuse_newer(path, content)  # first: to an older reader a newer form looks damaged
     try:
-        results = _ADAPTER.validate_json(path.read_bytes())
+        found = ADAPTER.validate_json(content)
     except ValidationError as error:
         first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
+        place = ".".join(str(part) for part in first["loc"])[:PLACE]
         raise RunError(
             f"{path}: damaged at {place!r} ({first['msg']}); run the audit again"
         ) from None
-    if results.schema > SCHEMA:
+    names = [target.name for target in found.targets]
+    if len({*names}) < len(names):
+        raise RunError(f"{path}: damaged: two targets have one name; run the audit again")
+    return found
+
+
+def _refuse_newer(path: Path, content: bytes) -> None:
+    """Refuse what is no JSON object, and one of a later schema."""
+    try:
+        values = from_json(content)
+    except ValueError as error:
         raise RunError(
-            f"{path}: schema {results.schema} is newer than {SCHEMA}; upgrade nonmember to read it"
+            f"{path}: damaged or cut short at {len(content):,} bytes ({error}); run the audit again"
+        ) from None
+    found = values.get("schema") if isinstance(values, dict) else None
+    if isinstance(found, int) and found > SCHEMA:
+        raise RunError(
+            f"{path}: schema {found} is newer than {SCHEMA}; upgrade nonmember to read it"
         )
-    return results

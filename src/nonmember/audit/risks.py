@@ -1,10 +1,10 @@
 """What the strongest attack means for people: flags, names, slices, and a bound on epsilon."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 import numpy as np
 
+from nonmember.audit import people
 from nonmember.audit.cases import Audit
 from nonmember.audit.defended.choosing import Ground
 from nonmember.audit.figures import scored
@@ -13,7 +13,8 @@ from nonmember.audit.worth import RiskResult
 from nonmember.errors import UnresolvableError
 from nonmember.evaluation import epsilon
 from nonmember.evaluation.epsilon import Bound
-from nonmember.evaluation.risk import CONFIDENCES, Named, named, risks
+from nonmember.evaluation.intervals import independent
+from nonmember.evaluation.risk import at_once, names, risks
 from nonmember.evaluation.slices import Slices, slices
 from nonmember.seeds import derive
 from nonmember.types import Scores
@@ -39,36 +40,25 @@ def of(
     there = ~np.isnan(scores[ground.there])
     own = {name: cut[ground.there][there] for name, cut in cuts.items()}
     rate = best.tpr[0] if best.tpr else None
-    names, unnamed = _names(values, member, group)
+    named, unnamed = names(values, member, group)
     cut = Slices((), (), None)
     if own:
         level, times = spec.level, spec.resamples
         cut = slices(values, member, group, own, level=level, times=times, seed=seed)
-    flags = () if rate is None else risks(replace(rate, tpr=rate.simultaneous), own=spec.priors)
+    worth = independent(group[~member])
+    flags = () if rate is None else risks(at_once(rate, worth), own=spec.priors)
     return RiskResult(
         attack=best.name,
         fpr=None if rate is None else rate.fpr,
         flags=flags,
-        names=names,
+        names=named,
         unnamed=unnamed,
         worst=cut.worst,
         tested=len(cut.tested),
         untested=tuple(f"{one.by} {one.name}" for one in cut.untested),
         bound=_bound(values, member, group, spec.level, seed),
+        persons=people.at_risk(scores, subject, ground),
     )
-
-
-def _names(
-    values: Scores, member: np.ndarray, group: np.ndarray
-) -> tuple[tuple[Named, ...], str | None]:
-    """How many could be named with each confidence, and why not with another."""
-    found, why = list[Named](), None
-    for confidence in CONFIDENCES:
-        try:
-            found.append(named(values, member, group, confidence=confidence))
-        except UnresolvableError as error:
-            why = why or str(error)
-    return tuple(found), why
 
 
 def _bound(

@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from nonmember.audit import kinds, records, ways, whole
+from nonmember.audit import comparing, kinds, manifest, records, ways, whole
 from nonmember.audit.engine import HERE, Engine, Watch, pending
 from nonmember.audit.jobs import Job
 from nonmember.audit.kinds import AnySpec
@@ -32,6 +32,7 @@ SPEC = "spec.json"
 ROWS = 10_000  # records written together
 COLUMNS = {
     "record": pa.string(),
+    "digest": pa.string(),
     "group": pa.int64(),
     "member": pa.bool_(),
 }
@@ -78,7 +79,15 @@ def audit(
     check(output, spec)
     way = ways.of(spec)
     subject = way.inspect(spec) if given is None else way.inspect(spec, given)
-    claim(output, spec)
+    return carry_out(subject, output, store, observe, engine)
+
+
+def carry_out(
+    subject: Any, output: Path, store: Store, observe: Observe, engine: Engine
+) -> Results:
+    """Audit what was inspected, in a folder that was checked."""
+    way = ways.of(subject.spec)
+    claim(output, subject.spec)
     while True:
         todo = way.plan(subject)
         with observe(pending(todo.jobs, store)) as watch:
@@ -142,12 +151,13 @@ def claim(output: Path, spec: AnySpec) -> None:
 def conclude(subject: Any, todo: Any, store: Store, output: Path, watch: Watch) -> Results:
     """Judge every target from the store's answers and write the run folder."""
     way, scores = ways.of(subject.spec), dict[str, np.ndarray]()
-    targets, blind = [], BlindScores()
+    sides, blind = list[comparing.Side](), BlindScores()
     for target in subject.targets:
         watch(f"judge {target.name}", 1.0)
         found, own = way.judged(target, subject, todo, store, blind)
-        targets.append(found)
+        sides.append(comparing.Side(found, own))
         scores |= {f"{target.name}.{name}": values for name, values in own.items()}
+    targets = tuple(side.found for side in sides)
     results = Results(
         schema=records.SCHEMA,
         kind=subject.spec.kind,
@@ -155,11 +165,13 @@ def conclude(subject: Any, todo: Any, store: Store, output: Path, watch: Watch) 
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         level=subject.spec.evaluation.level,
         data=way.data(subject),
-        targets=tuple(targets),
+        targets=targets,
         not_covered=tuple(_not_covered(targets, way)),
         findings=subject.findings,
         provenance=way.provenance(subject, todo, store),
+        differences=comparing.within(sides, subject.candidates.split, subject.spec),
     )
+    manifest.withdraw(output)
     _write_private(output / "private" / "records.parquet", subject, scores)
     whole.write(output / "results.json", records.dump(results))
     return results
@@ -206,8 +218,37 @@ def exposed_texts(run: Path, results: Results) -> dict[str, str]:
     path = run / "private" / "records.parquet"
     wanted = {one.record for target in results.targets for one in target.exposed}
     try:
-        table = pq.read_table(path, columns=["record", "text"], filters=[("member", "=", True)])
+        with path.open("rb") as stream:
+            table = pq.read_table(
+                stream, columns=["record", "text"], filters=[("member", "=", True)]
+            )
     except (OSError, pa.ArrowException) as error:
         raise RunError(f"{path}: cannot be read ({error}); run the audit again") from None
     pairs = zip(table["record"].to_pylist(), table["text"].to_pylist(), strict=True)
     return {record: text for record, text in pairs if record in wanted}
+
+
+def scores_of(run: Path, columns: Sequence[str]) -> pa.Table:
+    """Every record's id, digest, group and side, and these scores, from the private folder.
+
+    Raises:
+        RunError: there is none, as in a copy that was shared, or it is damaged, or older.
+    """
+    path = run / "private" / "records.parquet"
+    if not path.is_file():
+        raise RunError(
+            f"{run}: a copy without the private scores, which are needed to compare record by "
+            "record; give the folder that the audit wrote, or look at both with nonmember view"
+        )
+    wanted = pa.schema({**COLUMNS, **dict.fromkeys(columns, pa.float64())})
+    try:
+        with path.open("rb") as stream, pq.ParquetFile(stream) as file:
+            absent = [name for name in wanted.names if name not in file.schema_arrow.names]
+            table = file.read(columns=wanted.names).select(wanted.names) if not absent else None
+        whole_ones = None if table is None else table.cast(wanted)
+    except (OSError, KeyError, pa.ArrowException) as error:
+        raise RunError(f"{path}: cannot be read ({error}); run the audit again") from None
+    if whole_ones is None or any(whole_ones[name].null_count for name in wanted.names):
+        lacks = absent[0] if absent else "some of its values"
+        raise RunError(f"{path}: lacks {lacks}; run the audit again, which repeats no work")
+    return whole_ones

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from nonmember import attacks as _registered  # noqa: F401  (fills the registry)
 from nonmember.attacks.registry import Attack, Family, get, of_families
 from nonmember.audit import options
+from nonmember.audit.counterparts import of_diffusion
 from nonmember.audit.parts import Common
 from nonmember.errors import SpecError
 from nonmember.signals import altered as _altered  # noqa: F401  (these fill the catalogue)
@@ -62,7 +63,7 @@ def check(spec: Common) -> None:
         SpecError: naming what there is not.
     """
     wanted = asked(spec)
-    if all(attack.family == "blind" for attack in wanted):
+    if not any(_on_model(one) for one in wanted):
         raise SpecError(
             "attacks.run: no attack on the model; add one, see `nonmember list attacks`"
         )
@@ -116,9 +117,14 @@ def chosen(spec: Common, lacks: Lacks) -> tuple[tuple[Attack, ...], dict[str, st
         if why:
             left_out[attack.name] = why
     runs = tuple(one for one in wanted if one.name not in left_out)
-    if all(one.family == "blind" for one in runs):
+    if not any(_on_model(one) for one in runs):
         raise SpecError(f"attacks: none on the model can run ({_gathered(left_out)})")
     return runs, left_out
+
+
+def _on_model(attack: Attack) -> bool:
+    """Whether it asks the model itself, which alone can show a leak of it."""
+    return attack.family != "blind" and not of_diffusion(attack)
 
 
 def compares(attacks: Iterable[Attack]) -> bool:

@@ -1,15 +1,27 @@
 """The sentence that sums up a target."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import TypeVar
 
-from nonmember.audit.figures import telling
 from nonmember.audit.records import AttackResult, RoleResult
+from nonmember.evaluation.checks import Finding
 from nonmember.evaluation.intervals import Interval
 from nonmember.evaluation.roc import TprAtFpr
 
 Claim = AttackResult | RoleResult
 C = TypeVar("C", bound=Claim)
+
+
+@dataclass(frozen=True)
+class Bars:
+    """What stands against a verdict: against any, or only against one of no leak."""
+
+    claims: tuple[Finding, ...] = ()
+    silence: tuple[Finding, ...] = ()
+
+
+NONE = Bars()
 
 
 def strongest(attacks: Sequence[AttackResult]) -> AttackResult:
@@ -44,12 +56,18 @@ def tells(claim: Claim) -> bool:
     return telling(claim.simultaneous, claim.tpr)
 
 
+def telling(auc: Interval, rates: Sequence[TprAtFpr]) -> bool:
+    """Whether simultaneous intervals exclude that the attack knows nothing."""
+    return auc.excludes(0.5) or any(rate.simultaneous.low > rate.fpr for rate in rates)
+
+
 def verdict(
     attacks: Sequence[AttackResult],
     detectable: float,
     *,
     lost: int = 0,
     whose: str = "its training records",
+    bars: Bars = NONE,
 ) -> tuple[bool | None, str]:
     """Whether the model leaks (None: cannot be said), and the sentence that says so.
 
@@ -58,10 +76,13 @@ def verdict(
         detectable: the smallest AUC that would have been seen.
         lost: members that a defense dropped for being exposed.
         whose: records, in words.
+        bars: what stands against a verdict, beside attacks that never see the model.
     """
     blind = [one for one in attacks if one.blind and one.auc.excludes(0.5)]
     if blind:
         return None, _withheld(blind[0], lost)
+    if bars.claims:
+        return None, f"No verdict: {bars.claims[0].message}."
     if all(one.blind for one in attacks):
         return None, (
             f"No verdict: {_lost(lost)}, and no attack that compares with a reference, which "
@@ -71,6 +92,8 @@ def verdict(
     best = strongest(attacks)
     found = [one for one in attacks if not one.blind and tells(one)]
     tried = f"{len(attacks)} attacks"
+    if not found and bars.silence:
+        return None, f"No verdict. No leak was found, but {bars.silence[0].message}."
     if not found:
         return False, (
             f"No leak found by {tried} on {best.members} members and {best.non_members} "

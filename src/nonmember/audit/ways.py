@@ -4,7 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+from jaxtyping import UInt8
 
 from nonmember.audit.classifiers import describe as classifier_describe
 from nonmember.audit.classifiers import judge as classifier_judge
@@ -28,9 +30,10 @@ PRE_TRAINING = "Data the base model was pre-trained on, unless it is the model u
 class Way:
     """From a spec to a subject, its plan, and the judgement of each target.
 
-    ``private`` gives the columns that are written of some records, by name; ``columns`` says
-    of what type they are. ``not_covered`` is what the kind of audit does not look at. ``wider``
-    gives a subject with more reference models, where those that answered do not tell enough.
+    ``private`` gives the columns that are written of some records, by name, beside the digest of
+    their content; ``columns`` says of what type they are. ``not_covered`` is what the kind of
+    audit does not look at. ``wider`` gives a subject with more reference models, where those
+    that answered do not tell enough.
     """
 
     inspect: Callable[..., Any]
@@ -45,13 +48,19 @@ class Way:
 
 
 def _texts(of: subject.Subject, rows: slice) -> dict[str, Any]:
-    return {"text": [record.plain() for record in of.candidates.records[rows]]}
+    chosen = of.candidates.records[rows]
+    return {"digest": _hex(chosen.digests), "text": [record.plain() for record in chosen]}
 
 
 def _labels(
     of: classifier_subject.Subject | transfer_subject.Subject, rows: slice
 ) -> dict[str, Any]:
-    return {"label": of.candidates.examples.labels[rows]}
+    examples = of.candidates.examples
+    return {"digest": _hex(examples.digests[rows]), "label": examples.labels[rows]}
+
+
+def _hex(digests: UInt8[np.ndarray, "n bytes"]) -> list[str]:
+    return [row.tobytes().hex() for row in digests]
 
 
 WAYS = {

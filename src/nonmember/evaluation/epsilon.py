@@ -55,9 +55,14 @@ class Bound:
     counts: Mapping[str, int]
     valid: Literal["dp", "descriptive"]
 
+    @property
+    def at_least(self) -> str:
+        """The epsilon, rounded down to a thousandth."""
+        return f"{floor(self.epsilon * 1000) / 1000:g}"
+
     def __str__(self) -> str:
-        """A lower bound, rounded down, and never an estimate."""
-        told = f"epsilon >= {floor(self.epsilon * 1000) / 1000:g} at {100 * self.level:g} %"
+        """A lower bound, and never an estimate."""
+        told = f"epsilon >= {self.at_least} at {100 * self.level:g} %"
         note = "" if self.valid == "dp" else "; exploratory, not a DP bound"
         return f"{told} (delta {self.delta:g}; {self.method}{note})"
 

@@ -4,14 +4,15 @@ Many canaries, each in the training data if a coin of its own says so; after tra
 which are. If the model is private, hardly more guesses are right than a binomial draw would have.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
 from scipy.optimize import bisect
 from scipy.special import bdtr, bdtrc, expit
 
-from nonmember.errors import DataError, SpecError
+from nonmember.errors import DataError, SpecError, UnresolvableError
 from nonmember.evaluation.epsilon import Bound, places, refuse_options
 from nonmember.evaluation.intervals import simultaneous
 from nonmember.seeds import generator
@@ -150,3 +151,42 @@ def best_of(
     best = max(tried, key=lambda one: one.epsilon)
     told = best.method + (f", best of {len(tried)} numbers of guesses" if len(tried) > 1 else "")
     return Bound(best.epsilon, level, told, delta, best.counts, best.valid)
+
+
+def best_attack(
+    scores: Mapping[str, Scores],
+    member: Member,
+    guesses: Sequence[int],
+    *,
+    bound: Callable[..., Bound] = one_run,
+    coins: bool = False,
+    delta: float = 1e-5,
+    level: float = 0.95,
+    seed: int = 0,
+) -> tuple[str, Bound]:
+    """The attack by whose scores the bound is best, each at its share of the error; and the bound.
+
+    One attack that was named before any score was seen is no choice and costs nothing. None may
+    have been told of any canary's coin.
+
+    Raises:
+        SpecError: no attack or no number of guesses is given, or delta or level is impossible.
+        UnresolvableError: no attack ranks the canaries.
+        DataError: as ``correct_guesses``.
+    """
+    if not scores:
+        raise SpecError("one_run: no attack to guess by; give one, or several")
+    each, tried, flat = simultaneous(level, len(scores)), dict[str, Bound](), ""
+    for name, own in scores.items():
+        try:
+            tried[name] = best_of(
+                own, member, guesses, bound=bound, coins=coins, delta=delta, level=each, seed=seed
+            )
+        except UnresolvableError as error:
+            flat = str(error)
+    if not tried:
+        raise UnresolvableError(flat)
+    best = max(tried, key=lambda name: tried[name].epsilon)
+    found = tried[best]
+    told = found.method + (f", best of {len(scores)} attacks" if len(scores) > 1 else "")
+    return best, replace(found, level=level, method=told)

@@ -5,7 +5,7 @@ of them is no difference. Differences are the second less the first: negative wh
 leaks less.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import sqrt
 
@@ -18,7 +18,7 @@ from scipy.stats import t as student
 from nonmember.data.split import Split
 from nonmember.errors import DataError, UnresolvableError
 from nonmember.evaluation.intervals import Interval
-from nonmember.evaluation.roc import auc, bootstrap, tpr_at_fpr
+from nonmember.evaluation.roc import Replicates, auc, bootstrap, tpr_at_fpr
 from nonmember.types import Groups, Member, Scores
 
 SMALLEST = 1e-12  # p-value that stands for any smaller one
@@ -38,26 +38,29 @@ class Difference:
     """A figure of two models, and how much larger the second one's is.
 
     ``p_value``: of no difference, two-sided; the smallest level of significance at which the
-    interval of ``change`` excludes 0, and at least 1e-12.
+    interval of ``change`` excludes 0, and at least 1e-12. ``simultaneous`` is the change again, at
+    the level that holds for all comparisons at once.
     """
 
     first: Interval
     second: Interval
     change: Interval
+    simultaneous: Interval
     p_value: float
-    records: int
 
-    def words(self, figure: str) -> str:
-        """One sentence in points, with the interval and both values, whatever was found."""
-        low, value, high = (
-            f"{100 * one:+.1f}" for one in (self.change.low, self.change.value, self.change.high)
-        )
-        found = f"{figure} {value} points" if self.change.excludes(0.0) else "No difference found"
-        return (
-            f"{found}: {figure} {100 * self.first.value:.1f} and {100 * self.second.value:.1f}, "
-            f"change {value} points, {100 * self.change.level:.4g}% interval {low} to {high}, "
-            f"p = {self.p_value:.2g}, {self.records} records"
-        )
+
+@dataclass(frozen=True)
+class Pair:
+    """Two models' scores of the same records, none NaN, and what the same samples make of them."""
+
+    scores: tuple[Scores, Scores]
+    member: Member
+    samples: tuple[Replicates, Replicates]
+
+    @property
+    def worth(self) -> tuple[int, int]:
+        """How many independent members, and non-members, the records amount to at least."""
+        return self.samples[0].worth
 
 
 @dataclass(frozen=True)
@@ -75,15 +78,46 @@ class Discordance:
     p_value: float
 
 
-def auc_difference(
+def paired(
     first_scores: Scores,
     second_scores: Scores,
     member: Member,
     group: Groups,
     *,
-    level: float = 0.95,
+    fprs: Sequence[float] = (),
     times: int = 2000,
     seed: int = 0,
+) -> Pair:
+    """Both models' scores, and their figures in the same bootstrap samples.
+
+    Args:
+        first_scores: of one model, larger = likelier member, none NaN.
+        second_scores: of the other about the same records.
+        member: the truth.
+        group: whose the records are; those of one group are drawn together.
+        fprs: false-positive rates at which they will be compared.
+        times: bootstrap samples.
+        seed: of the bootstrap.
+
+    Raises:
+        DataError: only one side is present, or a group is on both.
+        UnresolvableError: a score is NaN.
+    """
+    Split(member, group)  # refuses what cannot be one
+    lost = int((np.isnan(first_scores) | np.isnan(second_scores)).sum())
+    if lost:
+        raise UnresolvableError(
+            f"paired: {lost} records have no score by one of the models; leave them out of both"
+        )
+    first, second = (
+        bootstrap(one, member, group, fprs=fprs, times=times, seed=seed)
+        for one in (first_scores, second_scores)
+    )
+    return Pair((first_scores, second_scores), member, (first, second))
+
+
+def auc_difference(
+    both: Pair, *, level: float = 0.95, together: float | None = None, wider: float = 1.0
 ) -> Difference:
     """How much larger the area under the second model's ROC curve is.
 
@@ -92,38 +126,28 @@ def auc_difference(
     the samples (Zou 2007), which keeps its width where neither area varies.
 
     Args:
-        first_scores: of one model, larger = likelier member, none NaN.
-        second_scores: of the other about the same records.
-        member: the truth.
-        group: whose the records are; those of one group are drawn together.
+        both: the models' scores.
         level: of the interval.
-        times: bootstrap samples.
-        seed: of the bootstrap.
-
-    Raises:
-        DataError: only one side is present, or a group is on both.
-        UnresolvableError: a score is NaN.
+        together: of the simultaneous interval; ``level`` if not given.
+        wider: how many times as long the interval's arms are, of scores that were cross-fitted.
     """
-    both = _both(first_scores, second_scores, member, group)
-    samples = [bootstrap(one, member, group, times=times, seed=seed) for one in both]
 
     def figure(which: int, level: float) -> Interval:
-        return auc(both[which], member, samples[which], level=level)
+        return auc(both.scores[which], both.member, both.samples[which], level=level)
 
-    first, second = (one.auc for one in samples)
-    return _difference(figure, (first, second), samples[0].worth, level, len(member))
+    first, second = (one.auc for one in both.samples)
+    return _difference(
+        figure, (first, second), both.worth, _correlation(first, second), (level, together, wider)
+    )
 
 
 def tpr_difference(
-    first_scores: Scores,
-    second_scores: Scores,
-    member: Member,
-    group: Groups,
-    *,
+    both: Pair,
     fpr: float,
+    *,
     level: float = 0.95,
-    times: int = 2000,
-    seed: int = 0,
+    together: float | None = None,
+    wider: float = 1.0,
 ) -> Difference:
     """How much larger the second model's true-positive rate is, either at its own threshold.
 
@@ -132,28 +156,38 @@ def tpr_difference(
     positive correlation is not relied on.
 
     Args:
-        first_scores: of one model, larger = likelier member, none NaN.
-        second_scores: of the other about the same records.
-        member: the truth.
-        group: whose the records are; those of one group are drawn together.
+        both: the models' scores, with samples at ``fpr``.
         fpr: the false-positive rate, of both.
         level: of the interval.
-        times: bootstrap samples.
-        seed: of the bootstrap.
+        together: of the simultaneous interval; ``level`` if not given.
+        wider: as for ``auc_difference``.
 
     Raises:
-        DataError: only one side is present, or a group is on both.
-        UnresolvableError: fewer than ``1 / fpr`` non-members, fpr outside (0, 1), or a NaN score.
+        UnresolvableError: fewer than ``1 / fpr`` non-members, or fpr outside (0, 1).
     """
-    both = _both(first_scores, second_scores, member, group)
-    samples = [bootstrap(one, member, group, fprs=(fpr,), times=times, seed=seed) for one in both]
 
     def figure(which: int, level: float) -> Interval:
-        return tpr_at_fpr(both[which], member, samples[which], fpr=fpr, level=level).tpr
+        scores, drawn = both.scores[which], both.samples[which]
+        return tpr_at_fpr(scores, both.member, drawn, fpr=fpr, level=level).tpr
 
-    first, second = (one.tpr[fpr] for one in samples)
-    most = 1.0 if samples[0].worth[1] * fpr >= FEW_ALARMS else 0.0
-    return _difference(figure, (first, second), samples[0].worth, level, len(member), most)
+    first, second = (one.tpr[fpr] for one in both.samples)
+    most = 1.0 if both.worth[1] * fpr >= FEW_ALARMS else 0.0
+    correlated = min(_correlation(first, second), most)
+    return _difference(figure, (first, second), both.worth, correlated, (level, together, wider))
+
+
+def unpaired(first: Interval, second: Interval, *, correlated: float = 0.0) -> Interval:
+    """How much larger ``second`` is, as for independent estimates (Newcombe 1998, method 10).
+
+    Of estimates from the same records it is too wide where these go together, as they mostly do.
+
+    Args:
+        first: one estimate.
+        second: the other, of the same level.
+        correlated: -1 adds the arms of both, which holds however the two go together (Zou 2007).
+    """
+    value, (below, above) = second.value - first.value, _arms(first, second, correlated)
+    return Interval(value - below, value, value + above, second.level)
 
 
 def mcnemar(first_flags: Flags, second_flags: Flags, group: Groups | None = None) -> Discordance:
@@ -181,8 +215,11 @@ def mcnemar(first_flags: Flags, second_flags: Flags, group: Groups | None = None
     return Discordance(first_only, second_only, len(lean), more + less, p)
 
 
-def holm(p_values: Values) -> Values:
+def holm(p_values: Values, among: int | None = None) -> Values:
     """P-values that hold for all of these tests at once, in the same order (Holm 1979).
+
+    Where they were picked from more tests, whatever they were picked by, ``among`` is how many
+    there were: the others' p-values could only make these smaller.
 
     Raises:
         DataError: one of them is no probability.
@@ -190,7 +227,8 @@ def holm(p_values: Values) -> Values:
     if not ((p_values >= 0) & (p_values <= 1)).all():
         raise DataError("holm: a p-value is NaN or outside 0 to 1; leave out what was not tested")
     order = np.argsort(p_values, kind="stable")
-    steps = p_values[order] * np.arange(len(p_values), 0, -1)
+    tests = max(len(p_values), among or 0)
+    steps = p_values[order] * (tests - np.arange(len(p_values)))
     adjusted = np.empty(len(p_values))
     adjusted[order] = np.minimum(1.0, np.maximum.accumulate(steps))
     return adjusted
@@ -215,36 +253,29 @@ def inverted(ends: Ends, null: float) -> float:
     return float(2 * norm.sf(brentq(outside, NEAREST, farthest, xtol=PRECISE)))
 
 
-def _both(first: Scores, second: Scores, member: Member, group: Groups) -> tuple[Scores, Scores]:
-    Split(member, group)  # refuses what cannot be one
-    lost = int((np.isnan(first) | np.isnan(second)).sum())
-    if lost:
-        raise UnresolvableError(
-            f"paired: {lost} records have no score by one of the models; leave them out of both"
-        )
-    return first, second
-
-
 def _difference(
     figure: Callable[[int, float], Interval],
     sampled: tuple[Sampled, Sampled],
     worth: tuple[int, int],
-    level: float,
-    records: int,
-    most_correlated: float = 1.0,
+    correlated: float,
+    asked: tuple[float, float | None, float],
 ) -> Difference:
+    level, together, wider = asked
     first, second = figure(0, level), figure(1, level)
     value, error = second.value - first.value, float((sampled[1] - sampled[0]).std())
-    together = min(_correlation(*sampled), most_correlated)
 
     def ends(level: float) -> tuple[float, float]:
         reach = float(student.ppf((1 + level) / 2, max(1, min(worth) - 1)) * error)
-        low, high = _of_two(figure(0, level), figure(1, level), together)
-        return max(-1.0, min(low, value - reach)), min(1.0, max(high, value + reach))
+        below, above = _arms(figure(0, level), figure(1, level), correlated)
+        below, above = (wider * max(arm, reach) for arm in (below, above))
+        return max(-1.0, value - below), min(1.0, value + above)
 
-    low, high = ends(level)
-    change = Interval(low, value, high, level)
-    return Difference(first, second, change, inverted(ends, 0.0), records)
+    change, simultaneous = (
+        Interval(low, value, high, one)
+        for one in (level, level if together is None else together)
+        for low, high in (ends(one),)
+    )
+    return Difference(first, second, change, simultaneous, inverted(ends, 0.0))
 
 
 def _correlation(first: Sampled, second: Sampled) -> float:
@@ -254,12 +285,13 @@ def _correlation(first: Sampled, second: Sampled) -> float:
     return product / spread if spread else 0.0
 
 
-def _of_two(first: Interval, second: Interval, together: float) -> tuple[float, float]:
-    """Ends of a difference from the arms of either interval and their correlation (Zou 2007)."""
+def _arms(first: Interval, second: Interval, correlated: float) -> tuple[float, float]:
+    """How far a difference reaches, from the arms of either interval (Zou 2007)."""
 
     def arm(one: float, other: float) -> float:
-        return sqrt(max(0.0, one**2 + other**2 - 2 * together * one * other))
+        return sqrt(max(0.0, one**2 + other**2 - 2 * correlated * one * other))
 
-    value = second.value - first.value
-    low = value - arm(second.value - second.low, first.high - first.value)
-    return low, value + arm(second.high - second.value, first.value - first.low)
+    return (
+        arm(second.value - second.low, first.high - first.value),
+        arm(second.high - second.value, first.value - first.low),
+    )

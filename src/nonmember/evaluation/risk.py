@@ -6,7 +6,7 @@ are in the audit, without any.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 
 import numpy as np
@@ -14,7 +14,7 @@ from jaxtyping import Float
 
 from nonmember.data.split import Split
 from nonmember.errors import SpecError, UnresolvableError
-from nonmember.evaluation.intervals import Interval
+from nonmember.evaluation.intervals import Interval, clopper_pearson
 from nonmember.evaluation.roc import TprAtFpr, tied
 from nonmember.types import Groups, Member, Scores
 
@@ -166,6 +166,29 @@ def named(
     found = q_values(p_values(scores, member, group)) <= wrong
     _refuse_too_few(member, group, confidence, wrong)
     return Named(confidence, int(found.sum()), int((found & member).sum()), len(scores))
+
+
+def names(scores: Scores, member: Member, group: Groups) -> tuple[tuple[Named, ...], str | None]:
+    """How many could be named with each of ``CONFIDENCES``, and why not with another."""
+    found, why = list[Named](), None
+    for confidence in CONFIDENCES:
+        try:
+            found.append(named(scores, member, group, confidence=confidence))
+        except UnresolvableError as error:
+            why = why or str(error)
+    return tuple(found), why
+
+
+def at_once(rate: TprAtFpr, worth: int) -> TprAtFpr:
+    """The rates of one threshold with the intervals that hold for all claims of an audit.
+
+    Args:
+        rate: with its own, and the simultaneous one of its true-positive rate.
+        worth: how many independent non-members there are.
+    """
+    alarms, level = round(rate.measured_fpr.value * rate.non_members), rate.simultaneous.level
+    measured = clopper_pearson(alarms, rate.non_members, worth=worth, level=level)
+    return replace(rate, tpr=rate.simultaneous, measured_fpr=measured)
 
 
 def _at(prior: float, tpr: Interval, fpr: Interval, population: int) -> Risk:

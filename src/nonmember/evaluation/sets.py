@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 from jaxtyping import Bool, Float
-from scipy.stats import mannwhitneyu, norm, ttest_ind
+from scipy.stats import mannwhitneyu, norm, ttest_ind_from_stats
 
 from nonmember.errors import DataError, UnresolvableError
 from nonmember.evaluation.intervals import Interval
@@ -177,7 +177,8 @@ def _document_means(scores: Units, document: Groups) -> Float[np.ndarray, "v"]:
 def _welch(above: Units, below: Float[np.ndarray, "v"], rng: np.random.Generator) -> float:
     if not _spread(above, below):
         return _permutation(above, below, rng)  # t would divide by nothing
-    return float(ttest_ind(above, below, equal_var=False, alternative="greater").pvalue)
+    of_each = [part for one in (above, below) for part in (one.mean(), one.std(ddof=1), len(one))]
+    return float(ttest_ind_from_stats(*of_each, equal_var=False, alternative="greater").pvalue)
 
 
 def _mann_whitney(above: Units, below: Float[np.ndarray, "v"], _rng: np.random.Generator) -> float:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Bool, Float, Int, Shaped
+from jaxtyping import Bool, Float, Int, Shaped, UInt8
 
 from nonmember.data.split import Split
 from nonmember.errors import UnresolvableError
@@ -122,6 +122,13 @@ def quarters(values: Float[np.ndarray, "n"]) -> Int[np.ndarray, "n"]:
         return np.zeros(len(values), dtype=np.int64)
     edges = np.quantile(values[there], [0.25, 0.5, 0.75])
     return np.where(there, 1 + np.searchsorted(edges, values), 0)
+
+
+def copies(digests: UInt8[np.ndarray, "n bytes"]) -> dict[str, Int[np.ndarray, "n"]]:
+    """A way to cut records by how often each is there, to a power of two; none if all once."""
+    _, unit = np.unique(digests, axis=0, return_inverse=True)
+    often = sizes(unit.ravel())
+    return {"copies of a record": often} if often.max(initial=1) > 1 else {}
 
 
 def sizes(group: Groups) -> Int[np.ndarray, "n"]:

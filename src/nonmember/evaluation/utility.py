@@ -4,8 +4,6 @@ Each figure is of logits (n c), finite, and true classes (n,); ``group`` says wh
 are, and those of one group count as one draw.
 """
 
-from typing import Literal
-
 import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.special import expit, log_softmax, logsumexp
@@ -18,6 +16,7 @@ from nonmember.seeds import generator
 from nonmember.types import Count, Groups, Labels, Logits, Scores
 
 BINS = 15
+WORST_BRIER = 2.0  # of a sure and wrong answer
 
 
 def accuracy(logits: Logits, labels: Labels, group: Groups, *, level: float = 0.95) -> Interval:
@@ -33,13 +32,17 @@ def accuracy(logits: Logits, labels: Labels, group: Groups, *, level: float = 0.
 def loss(logits: Logits, labels: Labels, group: Groups, *, level: float = 0.95) -> Interval:
     """Mean negative log-likelihood of the true class, in nats; smaller is better.
 
+    A mean of few large losses: the interval follows its skewness, and is at least as wide as
+    chance makes the share of errors.
+
     Raises:
         DataError: as for ``accuracy``.
     """
-    _refuse(logits, labels)
-    exact = logits.astype(float)
+    right, exact = _right(logits, labels), logits.astype(float)
     own = exact[np.arange(len(labels)), labels]
-    return mean_interval(logsumexp(exact, axis=1) - own, group, level=level)
+    # An error costs at least the log odds of the class that was taken for the true one.
+    unseen = float(np.maximum(confidence(logits), 0).mean())
+    return _mean(logsumexp(exact, axis=1) - own, right, unseen, group, level)
 
 
 def brier(logits: Logits, labels: Labels, group: Groups, *, level: float = 0.95) -> Interval:
@@ -47,15 +50,16 @@ def brier(logits: Logits, labels: Labels, group: Groups, *, level: float = 0.95)
 
     The squares are summed over classes, 1 being the true one's probability; smaller is better.
     Unlike the calibration error it sees where right answers are no surer than wrong ones.
+    The interval is as that of ``loss``.
 
     Raises:
         DataError: as for ``accuracy``.
     """
-    _refuse(logits, labels)
+    right = _right(logits, labels)
     away = np.exp(log_softmax(logits.astype(float), axis=1))
     away[np.arange(len(labels)), labels] -= 1
-    found = mean_interval(np.square(away).sum(axis=1), group, level=level)
-    return Interval(max(0.0, found.low), found.value, min(2.0, found.high), level)
+    found = _mean(np.square(away).sum(axis=1), right, WORST_BRIER, group, level)
+    return Interval(found.low, found.value, min(WORST_BRIER, found.high), level)
 
 
 def calibration_error(
@@ -64,27 +68,25 @@ def calibration_error(
     group: Groups,
     *,
     bins: Count = BINS,
-    equal: Literal["width", "mass"] = "width",
     level: float = 0.95,
     times: int = 1000,
     seed: int = 0,
 ) -> Interval:
     """Expected calibration error, 0 to 1 (Guo et al. 2017, arXiv:1706.04599).
 
-    Records fall into bins by the probability of their likeliest class; it is the mean over
-    records of how far their bin's share of right answers lies from its mean probability. Of few
-    records it is too large on average, as chance alone parts the two. So the lower end reaches
-    as far as all bins together stray in bootstrap samples, the upper one as far as their sum
-    does; both at least as far as the accuracy's exact interval, as nothing strays where nothing
-    was wrong.
+    Records fall into bins by the probability of their likeliest class, as many into each as equal
+    probabilities, which share one, allow (Nguyen and O'Connor 2015; Guo's are of equal width, and
+    of a sure model most are empty). It is the mean over records of how far their bin's share of
+    right answers lies from its mean probability. Of few records it is too large on average, as
+    chance alone parts the two. So the lower end reaches as far as all bins together stray in
+    bootstrap samples, the upper one as far as their sum does; both at least as far as the
+    accuracy's exact interval, as nothing strays where nothing was wrong.
 
     Args:
         logits: of every class.
         labels: true classes.
         group: whose records they are.
         bins: how many there are.
-        equal: their width, or their ``mass``, the records in each as far as equal probabilities,
-            which share one, allow (Nguyen and O'Connor 2015).
         level: of the interval.
         times: bootstrap samples.
         seed: of these.
@@ -95,7 +97,7 @@ def calibration_error(
     exact = accuracy(logits, labels, group, level=level)
     sure = expit(confidence(logits))
     # Not ranked by the probability: where this is 1 the log odds still tell records apart.
-    share = sure if equal == "width" else (rankdata(-tied(confidence(logits))) - 0.5) / len(sure)
+    share = (rankdata(-tied(confidence(logits))) - 0.5) / len(sure)
     place = np.minimum((share * bins).astype(int), bins - 1)
     _, unit = np.unique(group, return_inverse=True)
     units = int(unit.max()) + 1
@@ -168,6 +170,24 @@ def _resampled(
         drawn = np.bincount(rng.integers(units, size=units), minlength=units)
         again.append(drawn @ cells / (drawn @ sizes))
     return cells.sum(axis=0) / sizes.sum(), np.stack(again)
+
+
+def _mean(
+    costs: Scores, right: Bool[np.ndarray, "n"], unseen: float, group: Groups, level: float
+) -> Interval:
+    """The mean of what answers cost, 0 or more.
+
+    No narrower than the exact interval of the share of errors, each at what an error costs more
+    than a right answer; ``unseen`` where there is none. Few errors tell little of their share,
+    and none at all would give a width of nearly 0.
+    """
+    found, wrong = mean_interval(costs, group, level=level), int((~right).sum())
+    share = clopper_pearson(wrong, len(right), worth=independent(group), level=level)
+    dear = float(costs[~right].mean()) if wrong else unseen
+    more = max(0.0, dear - (float(costs[right].mean()) if right.any() else 0.0))
+    low = min(found.low, found.value - more * (share.value - share.low))
+    high = max(found.high, found.value + more * (share.high - share.value))
+    return Interval(max(0.0, low), found.value, high, level)
 
 
 def _right(logits: Logits, labels: Labels) -> Bool[np.ndarray, "n"]:

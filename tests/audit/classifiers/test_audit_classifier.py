@@ -21,6 +21,7 @@ from nonmember.audit.jobs import Job
 from nonmember.audit.records import AttackResult, Results, TargetResult
 from nonmember.errors import RunError
 from nonmember.training import reference
+from nonmember.verbs.audits import invalid
 
 OTHERS_OF_THEM = digits.OTHERS * 4 // 5  # a fifth of the non-members is the population
 
@@ -138,8 +139,8 @@ def test_private_labels_and_scores_are_for_their_owner_only(
     assert file.stat().st_mode & 0o777 == 0o600
     assert (run / "private").stat().st_mode & 0o077 == 0
     table = pq.read_table(file)
-    columns = ["record", "group", "member", "label", *(f"model.{name}" for name in digits.RUN)]
-    assert table.column_names == columns
+    columns = ["record", "digest", "group", "member", "label"]
+    assert table.column_names == [*columns, *(f"model.{name}" for name in digits.RUN)]
     (_, inside), (_, outside) = digits.sides()
     place = {f"member {i}": label for i, label in enumerate(inside.tolist(), 1)}
     place |= {f"non-member {i}": label for i, label in enumerate(outside.tolist(), 1)}
@@ -364,7 +365,10 @@ def test_attacks_that_alter_inputs_are_left_out_of_a_file_of_answers(tmp_path: P
     told = {f.message for f in found.targets[0].findings if f.code == "E108"}
     assert any(m.startswith("augmentation did not run: it asks about altered") for m in told)
     assert any("lira did not run: it compares with reference models" in m for m in told)
-    assert found.targets[0].leaks is False
+    # One answer to all shows no leak, and is no evidence of none.
+    assert found.targets[0].leaks is None and invalid(found)
+    (mute,) = (f for f in found.targets[0].findings if f.code == "E135")
+    assert "the same answer about every candidate" in mute.message
 
 
 @pytest.mark.parametrize("made", [RandomForestClassifier(5), LogisticRegression, digits.Net])

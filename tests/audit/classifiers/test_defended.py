@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import nonmember as nm
-from nonmember.audit.classifiers import guards
+from nonmember.audit.classifiers import defenses, judge
 from nonmember.audit.classifiers.jobs import (
     Gauge,
     Guarded,
@@ -26,6 +26,7 @@ from nonmember.audit.engines import work
 from nonmember.audit.parts import checked
 from nonmember.audit.records import Results, TargetResult
 from nonmember.data.examples import Examples
+from nonmember.data.split import Split
 from nonmember.errors import DataError, SpecError
 from nonmember.signals.store import Store
 
@@ -37,6 +38,7 @@ TRAINED = {
     "recipe": {"epochs": 30, "learning_rate": 0.01},
 }
 DIFFENCE = {"name": "diffence"}
+BY_INTERVAL = {"name": "diffence", "options": {"selector": "s1"}}
 SELENA = {"name": "selena", "options": {"k": 3, "l": 1}}
 SMALL = {"recipe": {"updates": 40, "widths": [32]}, "t": 40, "n": 4}
 
@@ -118,6 +120,36 @@ def test_one_set_of_copies_serves_every_target_and_reference() -> None:
     assert len(attackers) == 4 and len({job.by.secret for job in attackers}) == 1
 
 
+@pytest.mark.parametrize(
+    ("defenses", "who"),
+    [
+        ((BY_INTERVAL,), {"members", "non_members", "public"}),
+        (({"name": "diffence", "options": {"selector": "s2"}},), {"members", "public"}),
+        (({"name": "diffence", "options": {"selector": "mean"}},), set()),
+        ((DIFFENCE, {"name": "memguard"}), {"members", "non_members", "public"}),
+    ],
+)
+def test_what_a_fence_is_set_by_is_copied_in_a_job_before_it_is_asked(
+    defenses: tuple[Any, ...], who: set[str]
+) -> None:
+    found = subject(*defenses, attacks={"run": ["loss"]}, references={"count": 0})
+    candidates = found.candidates
+    known = candidates.calibration
+    sides = {"members": known.members, "non_members": known.non_members}
+    copied, jobs = set[bytes](), plan(found).jobs
+    for job in jobs[: 1 + max(i for i, job in enumerate(jobs) if isinstance(job, Regenerate))]:
+        copied |= codes(job.examples) if isinstance(job, Regenerate) else set()
+    assert codes(candidates.examples) < copied or not who
+    for side, examples in {**sides, "public": candidates.public}.items():
+        assert (codes(examples) <= copied) == (side in who)
+
+
+def test_references_are_set_by_copies_of_one_job() -> None:
+    found = plan(inspect(spec({"fenced": (BY_INTERVAL,), "both": (SELENA, BY_INTERVAL)})))
+    own = [job for job in of(Regenerate, found) if "set by" in job.label]
+    assert [len(job.examples) for job in own] == [2 * CALIBRATION]
+
+
 def test_every_job_finds_what_it_needs_before_it() -> None:
     found = plan(inspect(spec({"bare": (), "fenced": (DIFFENCE,), "both": (SELENA, DIFFENCE)})))
     done: set[str] = set()
@@ -186,18 +218,43 @@ def test_what_cannot_be_is_refused_before_work(
 
 def test_the_range_of_inputs_is_seen_or_asked_for() -> None:
     by = subject(DIFFENCE).regenerator
-    assert by is not None and isinstance(by.model, guards.Learned)
+    assert by is not None and isinstance(by.model, defenses.Learned)
     assert (by.model.low, by.model.high) == (-1.0, 1.0)
     wide = subject(DIFFENCE, diffusion={**SMALL, "low": -2, "high": 2}).regenerator
-    assert wide is not None and isinstance(wide.model, guards.Learned)
+    assert wide is not None and isinstance(wide.model, defenses.Learned)
     assert (wide.model.low, wide.model.high) == (-2.0, 2.0)
     assert wide.digest != by.digest
+
+
+def test_a_diffusion_model_that_knows_members_is_no_leak_of_the_classifier(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One attack asks it alone and knows them all; the one on the classifier guesses."""
+
+    def scored(_known: Any, split: Split, *_rest: Any) -> dict[str, np.ndarray]:
+        chance = np.random.default_rng(0).random(len(split.member))
+        return {"loss": chance, "diffusion_error": split.member + 0.1 * chance}
+
+    monkeypatch.setattr(judge, "all_scores", scored)
+    run = {"attacks": {"run": ["loss", "diffusion_error"]}, "references": {"count": 0}}
+    (found,) = nm.audit_spec(
+        spec({"bare": ()}, **run), tmp_path / "run", store=tmp_path / "s"
+    ).targets
+    known = {one.name: one.auc.value for one in found.attacks}
+    assert known["diffusion_error"] == 1 and known["loss"] < 0.65
+    assert found.strongest == "loss" and found.leaks is not True
+    assert "reveals" not in found.verdict and not found.exposed
+
+
+def test_the_diffusion_model_alone_is_no_attack_on_the_classifier() -> None:
+    with pytest.raises(SpecError, match="no attack on the model"):
+        inspect(spec({"bare": ()}, attacks={"run": ["diffusion_error"]}))
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Results, Path]:
     folder = tmp_path_factory.mktemp("defended")
-    asked = spec({"bare": (), "fenced": (DIFFENCE,)})
+    asked = spec({"bare": (), "fenced": (BY_INTERVAL,)})
     return nm.audit_spec(asked, folder / "run", store=folder / "store"), folder
 
 
@@ -226,7 +283,7 @@ def test_what_stands_before_a_model_is_said_with_its_costs(finished: tuple[Resul
     assert [(one.name, one.stage) for one in fenced.defenses] == [("diffence", "inference")]
     guard = fenced.guard
     assert guard is not None and guard.kept and guard.fell_back
-    assert guard.inside is None  # an interval is what s1 and s2 have
+    assert guard.inside and all(one.value <= 1 for one in guard.inside)
     assert guard.counts == (MEMBERS - CALIBRATION, MEMBERS - CALIBRATION)
     assert [one.value for one in guard.changed] == [0.0, 0.0]
     assert all(0 < one.value <= 1 for one in guard.kept)
@@ -235,8 +292,22 @@ def test_what_stands_before_a_model_is_said_with_its_costs(finished: tuple[Resul
     assert "behind diffence" in fenced.description
 
 
+def test_what_the_interval_leaves_is_told_of_whom_it_was_not_set_by(
+    finished: tuple[Results, Path],
+) -> None:
+    guard = named(finished[0], "fenced").guard
+    assert guard is not None and guard.apart is not None
+    apart = guard.apart
+    assert apart.measure == "Jensen-Shannon divergence, nats"
+    assert apart.fitted_by == (CALIBRATION, CALIBRATION)
+    assert 0 <= apart.untouched.low < apart.untouched.value < apart.untouched.high
+    page = (finished[1] / "run" / "report.html").read_text()
+    assert f"{apart.untouched.value:.3f}"[1:] in page
+    assert "of these 60 and 60. It was chosen by 20 and 20 others" in " ".join(page.split())
+
+
 def test_the_undefended_answer_is_released_for_no_candidate(finished: tuple[Results, Path]) -> None:
-    found = plan(inspect(spec({"bare": (), "fenced": (DIFFENCE,)})))
+    found = plan(inspect(spec({"bare": (), "fenced": (BY_INTERVAL,)})))
     store = Store(finished[1] / "store")
     bare, fenced = (
         store.array(found.answers[name, "target", "class_logits", "candidates"][0], "logits")
@@ -254,7 +325,7 @@ def test_the_same_audit_again_does_nothing(
 
     for kind in (Teach, Learn, Regenerate, Inquire, Gauge):
         monkeypatch.setitem(work.MAKING, kind, fail)
-    asked = spec({"bare": (), "fenced": (DIFFENCE,)})
+    asked = spec({"bare": (), "fenced": (BY_INTERVAL,)})
     again = nm.audit_spec(asked, tmp_path / "run", store=finished[1] / "store")
     assert again.targets == finished[0].targets
 

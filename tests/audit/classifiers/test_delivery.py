@@ -1,21 +1,25 @@
 """A fence as it is to serve: written once, under a secret of its own, around what is there."""
 
-from collections.abc import Sequence
-from functools import cache
+import stat
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
+from torch import Tensor, nn
 
+import nonmember as nm
 from nonmember.audit.classifiers.candidates import Sides
-from nonmember.audit.classifiers.delivery import deliver
+from nonmember.audit.classifiers.delivery import check_model, deliver
 from nonmember.audit.classifiers.spec import ClassifierSpec
 from nonmember.audit.classifiers.subject import Given, Subject, inspect
 from nonmember.audit.parts import checked
 from nonmember.data.examples import Examples, of
-from nonmember.errors import ModelError, SpecError
+from nonmember.errors import ModelError, RunError, SpecError
 from nonmember.models import diffusion
 from nonmember.models.diffusion.schedule import linear
 from nonmember.models.fence.saved import SECRET, load
@@ -87,6 +91,16 @@ def test_what_was_written_before_stays_as_it_is(folder: Path, tmp_path: Path) ->
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "one").rglob("*")} == before
 
 
+def test_a_secret_that_an_interruption_left_beside_a_fence_goes(
+    folder: Path, tmp_path: Path
+) -> None:
+    found, store, kept = subject(folder, DIFFENCE), Store(tmp_path / "store"), tmp_path / "private"
+    deliver(found, "fenced", store, tmp_path / "one")
+    (kept / SECRET).write_text((tmp_path / "one" / SECRET).read_text())
+    deliver(found, "fenced", store, tmp_path / "one")
+    assert not (kept / SECRET).exists()
+
+
 def test_its_options_are_those_of_the_target(folder: Path, tmp_path: Path) -> None:
     options = {"selector": "s1", "fallback": "flat"}
     found = subject(folder, [{"name": "diffence", "options": options}])
@@ -114,15 +128,78 @@ def test_a_target_that_is_something_else_is_refused(
     assert not any(tmp_path.iterdir())
 
 
-def test_a_model_whose_copies_keep_no_label_is_not_written(
+@contextmanager
+def noted(told: list[Any], pending: Sequence[Any]) -> Iterator[Any]:
+    """An observer that notes the labels of the jobs still to do, and what is told of them."""
+    told.append([job.label for job in pending])
+    yield lambda what, share: told.append((what, share))
+
+
+def test_what_it_is_set_by_is_copied_in_jobs_that_are_told_of(folder: Path, tmp_path: Path) -> None:
+    found = subject(folder, [{"name": "diffence", "options": {"selector": "s1"}}])
+    store, told = Store(tmp_path / "store"), list[Any]()
+    deliver(found, "fenced", store, tmp_path / "one", partial(noted, told))
+    assert told[0] == [
+        "regenerate public examples at t = 10",
+        "regenerate the examples that defenses are set by at t = 10",
+    ]
+    assert told[-1][1] == pytest.approx(1.0)
+    assert {what for what, _ in told[1:]} == set(told[0])
+
+
+def test_an_interrupted_delivery_goes_on_under_the_same_secret(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found = subject(folder, DIFFENCE)
+    found, store, kept = subject(folder, DIFFENCE), Store(tmp_path / "store"), tmp_path / "private"
 
     def fail(*_: object, **__: object) -> None:
         raise ModelError("no copy keeps a label")
 
-    monkeypatch.setattr("nonmember.audit.classifiers.delivery.diffence", fail)
-    with pytest.raises(ModelError, match="no copy keeps"):
-        deliver(found, "fenced", Store(tmp_path / "store"), tmp_path / "one")
+    with monkeypatch.context() as broken:
+        broken.setattr("nonmember.audit.classifiers.delivery.diffence", fail)
+        with pytest.raises(ModelError, match="no copy keeps"):
+            deliver(found, "fenced", store, tmp_path / "one")
+    assert not (tmp_path / "one").exists()
+    secret = (kept / SECRET).read_text()
+    assert [stat.S_IMODE(path.stat().st_mode) for path in (kept, kept / SECRET)] == [0o700, 0o600]
+    told: list[Any] = []
+    deliver(found, "fenced", store, tmp_path / "one", partial(noted, told))
+    assert told[0] == [] and (tmp_path / "one" / SECRET).read_text().strip() == secret
+    assert not (kept / SECRET).exists()
+
+
+def test_a_damaged_secret_is_not_served_under(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "private").mkdir()
+    (tmp_path / "private" / SECRET).write_text("ab")
+    with pytest.raises(RunError, match=r"SECRET-never-publish.key: holds no secret; remove it"):
+        deliver(subject(folder, DIFFENCE), "fenced", Store(tmp_path / "store"), tmp_path / "one")
+
+
+class Unruly(nn.Module):
+    """Classifies, by a path that depends on the numbers it is given, which no export follows."""
+
+    def forward(self, rows: Tensor) -> Tensor:
+        shown = rows if float(rows.sum()) > 0 else -rows
+        return shown[:, :CLASSES]
+
+
+def test_a_network_that_cannot_be_exported_is_refused_before_work(
+    folder: Path, tmp_path: Path
+) -> None:
+    found = subject(folder, DIFFENCE)
+    check_model(found, "fenced")
+    given = Given({"model": Unruly()}, world()[0])
+    with pytest.raises(ModelError, match=r"cannot be exported .*; give it as package.module:fact"):
+        check_model(inspect(found.spec, given), "fenced")
+    members, others, public = (
+        (np.asarray(side.inputs), side.labels)
+        for side in (world()[0].members, world()[0].non_members, world()[0].public)
+        if side is not None
+    )
+    store = tmp_path / "store"
+    settings = {"diffusion": {"model": str(folder), "t": 10, "n": 4}}
+    with pytest.raises(ModelError, match="cannot be exported"):
+        nm.fence(
+            Unruly(), members, others, public, tmp_path / "run", settings=settings, store=store
+        )
     assert not any(tmp_path.iterdir())

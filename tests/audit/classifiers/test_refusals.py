@@ -19,7 +19,7 @@ from nonmember.audit.classifiers.spec import Target
 from nonmember.audit.classifiers.subject import Given, inspect
 from nonmember.data.examples import of
 from nonmember.errors import NonmemberError
-from nonmember.verbs import classifier_spec
+from nonmember.verbs.classifiers import classifier_spec
 
 Change = dict[str, Any]
 

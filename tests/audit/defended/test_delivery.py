@@ -17,7 +17,7 @@ import shuffling
 from files import sentences, written
 from shuffling import LOOSE, STUBBORN, Shuffler, soft
 
-from nonmember import verbs
+import nonmember as nm
 from nonmember.audit.defended import delivery, ledger
 from nonmember.audit.defended.order import Order
 from nonmember.audit.language import spec, subject
@@ -68,7 +68,7 @@ def asked(base: Path, data: Path) -> Asked:
 
 
 def protect(asked: dict[str, Any], output: Path) -> dict[str, Any]:
-    return verbs.protect(asked, output, store=output.parent / "store")
+    return nm.protect(asked, output, store=output.parent / "store")
 
 
 def bag(text: str) -> tuple[str, ...]:
@@ -435,11 +435,11 @@ def test_a_private_folder_is_never_another_data_sets(
     asked: Asked, dataset: Any, tmp_path: Path
 ) -> None:
     given, private = ordered(asked()), tmp_path / "private"
-    verbs.protect_dataset(dataset, given, private, store=tmp_path / "store")
+    nm.protect_dataset(dataset, given, private, store=tmp_path / "store")
     before = (private / "ledger.parquet").read_bytes()
     others = datasets.Dataset.from_dict({"text": sentences(12, seed=6)})
     with pytest.raises(RunError, match=r"private: belongs to .* to other records") as caught:
-        verbs.protect_dataset(others, given, private, store=tmp_path / "store")
+        nm.protect_dataset(others, given, private, store=tmp_path / "store")
     assert "\n" not in str(caught.value)
     assert (private / "ledger.parquet").read_bytes() == before
 
@@ -465,7 +465,7 @@ def test_a_data_set_keeps_its_features_and_other_columns(
     asked: Asked, dataset: Any, tmp_path: Path
 ) -> None:
     private = tmp_path / "deep" / "private"
-    found = verbs.protect_dataset(dataset, ordered(asked()), private, store=tmp_path / "store")
+    found = nm.protect_dataset(dataset, ordered(asked()), private, store=tmp_path / "store")
     assert type(found) is datasets.Dataset and found.features == dataset.features
     assert found["n"][:] == list(range(12)) and found["kind"][:] == dataset["kind"][:]
     assert [bag(text) for text in found["text"]] == [bag(text) for text in TEXTS]
@@ -482,7 +482,7 @@ def test_asked_again_it_is_the_same_and_nothing_is_repeated(
     asked: Asked, dataset: Any, tmp_path: Path, shuffler: Shuffler
 ) -> None:
     def protected(ratio: float) -> list[str]:
-        made = verbs.protect_dataset(
+        made = nm.protect_dataset(
             dataset, ordered(asked(ratio)), tmp_path / "private", store=tmp_path / "store"
         )
         return [str(text) for text in made["text"]]
@@ -538,7 +538,7 @@ def test_an_audit_with_the_ledger_tells_the_roles_apart(
     run = ["loss", "reference_difference", "rewritten", "bag_of_words"]
     few = {"bag_of_words": {"trees": 5}}
     given = with_ledger(tuned, base, data, attacks={"run": run, "options": few})
-    (found,) = verbs.audit_spec(given, tmp_path / "run", store=tmp_path / "store").targets
+    (found,) = nm.audit_spec(given, tmp_path / "run", store=tmp_path / "store").targets
     counts = {(one.role, one.attack): one.members for one in found.roles}
     assert counts == {(role, name): 6 for role in ("raw", "rewritten") for name in run}
     (defense,) = found.defenses

@@ -2,10 +2,10 @@ from pathlib import Path
 
 import pytest
 
-from nonmember import verbs
 from nonmember.audit import kinds
 from nonmember.audit.language import spec
 from nonmember.errors import SpecError
+from nonmember.verbs.specs import demo_spec
 
 FILES = {"members": "a.jsonl", "non_members": "b.jsonl"}
 VALID = {"data": FILES, "targets": {"mine": {"model": "m"}}}
@@ -83,7 +83,7 @@ def test_a_file_that_is_missing_or_not_toml_is_named(tmp_path: Path) -> None:
 
 
 def test_the_demos_specs_differ_only_in_how_many_records_they_take() -> None:
-    full, quick = (verbs.demo_spec(quick=quick).model_dump() for quick in (False, True))
+    full, quick = (demo_spec(quick=quick).model_dump() for quick in (False, True))
     assert full["data"].pop("take") != quick["data"].pop("take")
     assert full["targets"]["leaky"]["trained_on"] == "members"
     assert full["targets"]["control"]["trained_on"] == "control"

@@ -2,11 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from jaxtyping import Int
 
-from nonmember.audit.classifiers.spec import Labelled
+from nonmember.audit.canaries import folder
+from nonmember.audit.canaries.folder import Canaries
+from nonmember.audit.classifiers.spec import Data, Labelled
 from nonmember.data import labelled
 from nonmember.data.examples import Examples
 from nonmember.data.split import Split, draw, tied_together, two_sides
@@ -36,7 +39,8 @@ class Candidates:
     ``control`` and ``public`` examples are on neither side. ``population`` are non-members that
     attackers know as such; they are not evaluated, and no more are those of ``calibration``, by
     which defenses are set. ``every`` are all members and then all non-members as they were
-    given, which a file of answers has a row for. ``classes`` is how many there are.
+    given, or all ``canaries``, which a file of answers has a row for. ``classes`` is how many
+    there are.
     """
 
     examples: Examples
@@ -47,24 +51,42 @@ class Candidates:
     public: Examples
     every: Examples
     classes: int
+    canaries: Canaries | None = None
+
+    @cached_property
+    def rest(self) -> Examples:
+        """What a target that meets canaries is trained on beside them; else nothing.
+
+        Raises:
+            DataError: it is not there any more.
+        """
+        if self.canaries is None:
+            return none_of(self.examples)
+        return folder.rest_of(self.canaries, self.every)
 
     @property
     def members(self) -> Examples:
         """All members: what the target was trained on."""
         mine = self.examples.take(np.flatnonzero(self.split.member))
-        return mine + self.calibration.members if len(self.calibration.members) else mine
+        for more in (self.calibration.members, self.rest):
+            mine = mine + more if len(more) else mine
+        return mine
 
     @property
     def halved(self) -> tuple[Examples, Groups]:
         """Those that references are trained on halves of, candidates first, and their groups.
 
-        Those of ``calibration`` too: a reference is to see as much as the target did.
+        Those of ``calibration`` too, and the ``rest``: a reference is to see what the target did.
         """
-        known = self.calibration
-        if not len(known.group):
-            return self.examples, self.split.group
-        every = self.examples + known.members + known.non_members
-        return every, np.concatenate([self.split.group, known.group])
+        known, rest = self.calibration, self.rest
+        every, group = self.examples, self.split.group
+        if len(known.group):
+            every = every + known.members + known.non_members
+            group = np.concatenate([group, known.group])
+        if len(rest):
+            others = tied_together(rest.groups, codes(rest)) + 1 + int(group.max())
+            every, group = every + rest, np.concatenate([group, others])
+        return every, group
 
     def ids(self, places: Int[np.ndarray, "_"]) -> list[str]:
         """The names of the examples at these places."""
@@ -129,6 +151,46 @@ def _public(data: Labelled, sides: labelled.Sides) -> Examples | None:
         return None
     return labelled.read(
         data.public, label=data.label, group=data.group, text=data.text, classes=sides.classes
+    )
+
+
+def read_candidates(
+    data: Data, classes: Sequence[str] | None, given: Sides | None, *, seed: int
+) -> Candidates:
+    """The candidates that a spec names, or of ``given`` sides.
+
+    ``classes`` are the names of a model's classes, in its order, where it has any.
+
+    Raises:
+        DataError: a file or folder that cannot be used, or too few examples or groups.
+    """
+    if data.canaries is not None:
+        return _canaries(data, classes)
+    sides = given or read_sides(data, classes, seed=seed)
+    return candidates_of(sides, data.population, seed=seed, calibration=data.calibration)
+
+
+def _canaries(data: Data, classes: Sequence[str] | None) -> Candidates:
+    """Canaries as candidates: members are those that were put into the data."""
+    found = folder.read(str(data.canaries), "classifier")
+    found = replace(found, classes=tuple(classes) if classes else found.classes)
+    own, spare = folder.examples_of(found)
+    order, none = _by_content(own), none_of(own)
+    split = Split(found.coins[order], np.arange(len(order)))
+    _refuse_single(split, np.zeros(len(order), dtype=bool))
+    public = none
+    if data.public is not None:
+        public = labelled.read(data.public, classes=found.classes)
+    return Candidates(
+        own.take(order),
+        split,
+        none,
+        spare if data.population else none,
+        Known(none, none, np.zeros(0, dtype=np.int64)),
+        public,
+        own + spare,
+        found.labels,
+        found,
     )
 
 

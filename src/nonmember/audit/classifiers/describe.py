@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from nonmember.audit.classifiers.candidates import Candidates
-from nonmember.audit.classifiers.guards import Learned
+from nonmember.audit.classifiers.defenses import Learned
 from nonmember.audit.classifiers.jobs import Plan
 from nonmember.audit.classifiers.spec import Labelled
 from nonmember.audit.classifiers.subject import Subject, Target
@@ -56,7 +56,9 @@ def origins(target: Target) -> dict[str, Any]:
 
 def data(subject: Subject) -> dict[str, Any]:
     """What the candidates are."""
-    return about(subject.candidates, subject.spec.data)
+    asked = subject.spec.data
+    source = {"source": asked.canaries} if asked.canaries else {}
+    return about(subject.candidates, asked) | source
 
 
 def about(candidates: Candidates, asked: Labelled) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nonmember.audit.classifiers.candidates import Known
-from nonmember.audit.classifiers.guards import Guard, Learned, Regenerator
+from nonmember.audit.classifiers.defenses import Guard, Learned, Regenerator
 from nonmember.audit.classifiers.made import Made
 from nonmember.data.examples import Examples
 from nonmember.models.causal import Placement

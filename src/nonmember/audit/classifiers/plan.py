@@ -5,7 +5,7 @@ from types import MappingProxyType
 from typing import Any, Protocol, runtime_checkable
 
 from nonmember.audit import options
-from nonmember.audit.classifiers import guarding
+from nonmember.audit.classifiers import defense_plan
 from nonmember.audit.classifiers.candidates import Candidates
 from nonmember.audit.classifiers.jobs import CLASSIFIER, Asked, Guarded, Inquire, Plan, Teach, Work
 from nonmember.audit.classifiers.made import Made, Trained
@@ -42,7 +42,7 @@ class Placed(Protocol):
 
 def plan(subject: Subject) -> Plan:
     """The jobs of an audit: train what is to be trained, then ask every model once."""
-    jobs: dict[str, Work] = {one.address: one for one in guarding.prepared(subject)}
+    jobs: dict[str, Work] = {one.address: one for one in defense_plan.prepared(subject)}
     answers: dict[tuple[str, str, str, str], tuple[str, ...]] = {}
     taught: dict[str, Teach] = {}
     gauged: dict[str, str] = {}
@@ -57,9 +57,9 @@ def plan(subject: Subject) -> Plan:
                 jobs |= {job.address: job for job in made if job.address not in jobs}
                 key = target.name, whose, name, of
                 answers[key] = (*answers.get(key, ()), made[-1].address)
-        behind = guarding.guarded(target, own, subject)
+        behind = defense_plan.guarded(target, own, subject)
         if isinstance(behind, Guarded):
-            seen = guarding.gauge(target, behind, subject)
+            seen = defense_plan.gauge(target, behind, subject)
             jobs[seen.address], gauged[target.name] = seen, seen.address
     return Plan(tuple(jobs.values()), answers, taught, gauged)
 
@@ -126,20 +126,20 @@ def _work(
     """Whatever has to be done until a model has answered, the answer last."""
     signal, (whose, whom) = extractor(next(iter(needed))), of
     examples = examples_of(whom, subject.candidates)
-    by, copies = guarding.beside(signal, examples, OF[whom], subject)
+    by, copies = defense_plan.beside(signal, examples, OF[whom], subject)
     labels = all(signal.provides[name] == "label" for name in needed)
-    behind: Asked = guarding.guarded(target, model, subject)
+    behind: Asked = defense_plan.guarded(target, model, subject)
     plain = signal.queries == 1 and not labels
-    before = guarding.copied(behind, examples, OF[whom], subject) if plain else ()
+    before = defense_plan.copied(behind, examples, OF[whom], subject) if plain else ()
     if isinstance(model, Teach):
         yield model
     yield from (*before, *copies)
     label = f"ask {WHOM[whose]}{target.name} for {signal.name} of {OF[whom]}"
-    known = guarding.range_of(subject.regenerator)
+    known = defense_plan.range_of(subject.regenerator)
     every = subject.candidates.every
     asked = inquiry(label, behind, signal, examples, every, subject, known)
     after = tuple(job.address for job in (*before, *copies))
-    yield guarding.with_copies(asked, by, after, labels=labels)
+    yield defense_plan.with_copies(asked, by, after, labels=labels)
 
 
 def _of(of: Of) -> Of:

@@ -5,6 +5,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, PositiveInt, model_validator
 
 from nonmember.audit import parts
+from nonmember.audit.canaries import asking
+from nonmember.audit.canaries.asking import Claimed
 from nonmember.audit.parts import Common, Part, settings_of
 from nonmember.training.classifier_recipe import ClassifierRecipe
 from nonmember.training.diffusion_recipe import DiffusionRecipe
@@ -44,9 +46,12 @@ class Labelled(Part):
         files, pool = (self.members, self.non_members), (self.pool, self.take)
         if all(files) != any(files) or all(pool) != any(pool) or all(files) == all(pool):
             raise ValueError("give members and non_members (two files), or pool and take")
+        self._refuse_drawn_public()
+        return self
+
+    def _refuse_drawn_public(self) -> None:
         if self.public is not None and self.pool is not None:
             raise ValueError("public is a file beside members and non_members; of a pool, take it")
-        return self
 
 
 class Data(Labelled):
@@ -55,11 +60,25 @@ class Data(Labelled):
     ``population`` is the share of the non-members that attackers know as such: they leave the
     evaluation, and no reference model is trained on them. ``calibration`` is the share of either
     side by which defenses are set: the target may be trained on such members, but none of them
-    is evaluated.
+    is evaluated. With ``canaries``, a folder of `nonmember canaries`, these are the candidates,
+    and the attackers' ``population`` are spare ones; ``guess_by`` is the attack whose scores say
+    which were put in, or "all". ``calibrated_on`` is a file of the examples by which the
+    temperature, threshold or defense of a model that is there was set: none may be a candidate.
     """
 
     population: Annotated[float, Field(ge=0, lt=1)] = 0.2
     calibration: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    canaries: str | None = None
+    guess_by: str | None = None
+    calibrated_on: str | None = None
+
+    @model_validator(mode="after")
+    def _one_way(self) -> "Data":
+        own = None if self.label == "label" else self.label
+        alone = {"label": own, "text": self.text, "group": self.group}
+        asking.one_way(self, {**alone, "calibration": self.calibration})
+        self._refuse_drawn_public()
+        return self
 
 
 class Defense(Part):
@@ -103,7 +122,8 @@ class Target(Part):
 
     ``weights`` are those of a ``package.module:factory``. One trained here is of an
     ``architecture``: such a factory, or a packaged network's name; ``options`` are its own.
-    ``defenses`` are of how it is trained, in their order, and then of how it answers.
+    ``defenses`` are of how it is trained, in their order, and then of how it answers. ``claimed``
+    is the privacy that one which is there is said to have.
     """
 
     model: str | None = None
@@ -113,6 +133,7 @@ class Target(Part):
     options: dict[str, Any] = Field(default_factory=dict)
     recipe: CheckedRecipe = ClassifierRecipe()
     defenses: tuple[Defense, ...] = ()
+    claimed: Claimed | None = None
 
     @model_validator(mode="after")
     def _one_way(self) -> "Target":
@@ -185,4 +206,11 @@ class ClassifierSpec(Common):
                 raise ValueError(
                     f"targets.{name} is trained on control records; set data.take.control"
                 )
+            there = target.model is not None
+            asking.refuse_claim(name, target.claimed, self.data.canaries, there=there)
+        if self.data.canaries is not None and self.references.precision is not None:
+            raise ValueError(
+                "references.precision looks at who is a member to know when to stop, and canaries' "
+                "coins must decide nothing; leave it out"
+            )
         return self

@@ -8,9 +8,11 @@ import numpy as np
 
 from nonmember.attacks.registry import Attack
 from nonmember.audit import threat
-from nonmember.audit.classifiers import guards, made
-from nonmember.audit.classifiers.candidates import Candidates, Sides, candidates_of, read_sides
-from nonmember.audit.classifiers.guards import Guard, Regenerator
+from nonmember.audit.canaries import bounds
+from nonmember.audit.classifiers import defenses, made
+from nonmember.audit.classifiers.calibrated import calibrated
+from nonmember.audit.classifiers.candidates import Candidates, Sides, read_candidates
+from nonmember.audit.classifiers.defenses import Guard, Regenerator
 from nonmember.audit.classifiers.made import Trained
 from nonmember.audit.classifiers.means import Means, lacks
 from nonmember.audit.classifiers.spec import ClassifierSpec
@@ -92,16 +94,15 @@ def inspect(spec: ClassifierSpec, given: Given = Given()) -> Subject:
         for name, one in spec.targets.items()
     }
     names = _class_names(sources)
-    sides = given.sides or read_sides(spec.data, names, seed=spec.seed)
-    candidates = candidates_of(
-        sides, spec.data.population, seed=spec.seed, calibration=spec.data.calibration
-    )
-    by = guards.regenerator(spec, candidates)
+    candidates = read_candidates(spec.data, names, given.sides, seed=spec.seed)
+    by = defenses.regenerator(spec, candidates)
     targets = tuple(
         _target(spec, name, source, _as_known(name, source, candidates, where), given, by)
         for name, source in sources.items()
     )
-    return Subject(spec, candidates, by, targets, where, findings(spec, candidates))
+    bounds.check(candidates, targets, spec.data.guess_by)
+    told = (*calibrated(spec.data, candidates, names), *findings(spec, candidates))
+    return Subject(spec, candidates, by, targets, where, told)
 
 
 def _class_names(sources: Mapping[str, ClassifierSource | None]) -> tuple[str, ...] | None:
@@ -169,7 +170,7 @@ def _target(
         own = None if source else _made(spec, name, candidates, given)
         references = _references(spec, name, candidates, given)
         guard = _guard(spec, name, by, source)
-        guards.check_labels(candidates)
+        defenses.check_labels(candidates)
     except NonmemberError as error:
         raise type(error)(f"targets.{name}: {error}") from None
     means = Means(
@@ -191,7 +192,7 @@ def _guard(
     spec: ClassifierSpec, name: str, by: Regenerator | None, source: ClassifierSource | None
 ) -> Guard | None:
     """What stands before the target; None: nothing does."""
-    steps = guards.steps(spec, name, "inference")
+    steps = defenses.steps(spec, name, "inference")
     if steps and source is not None and not source.asks:
         raise ModelError(
             f"{source.name}: a file of answers, and what stands before a model asks it anew; give "
@@ -201,7 +202,7 @@ def _guard(
         raise SpecError("defenses: diffence stands there twice; leave it out once")
     needed = any("copies" in one.defense.needs for one in steps)
     return (
-        Guard(steps, by if needed else None, guards.secret(spec.seed, "fence")) if steps else None
+        Guard(steps, by if needed else None, defenses.secret(spec.seed, "fence")) if steps else None
     )
 
 
@@ -215,13 +216,13 @@ def _looks(spec: ClassifierSpec, references: Trained | None) -> int:
 
 def _made(spec: ClassifierSpec, name: str, candidates: Candidates, given: Given) -> Trained:
     """How the target is to be trained."""
-    asked, recipe = spec.targets[name], guards.recipe(spec, name)
+    asked, recipe = spec.targets[name], defenses.recipe(spec, name)
     control = asked.trained_on == "control"
     examples = candidates.control if control else candidates.members
     architecture = made.architecture(
         str(asked.architecture), candidates, given.models, asked.options
     )
-    reserve = guards.reserve(recipe, asked, candidates)
+    reserve = defenses.reserve(recipe, asked, candidates)
     return made.on_all(architecture, recipe, examples, spec.seed, reserve)
 
 
@@ -236,8 +237,8 @@ def _references(
     name = asked.architecture or how.architecture or _own_architecture(asked, given)
     if not how.count or name is None or not threat.compares(threat.asked(spec)):
         return None
-    recipe = guards.recipe(spec, target) if asked.architecture else how.recipe
-    reserve = guards.reserve(recipe, asked, candidates)
+    recipe = defenses.recipe(spec, target) if asked.architecture else how.recipe
+    reserve = defenses.reserve(recipe, asked, candidates)
     options = asked.options if asked.architecture else how.options
     architecture = made.architecture(name, candidates, given.models, options)
     if how.precision is not None:
@@ -274,17 +275,23 @@ def _near(candidates: Candidates) -> list[tuple[str, str, float]]:
 
 
 def findings(spec: Common, candidates: Candidates) -> tuple[Finding, ...]:
-    """What the data alone tell a reader to beware of."""
+    """What the data alone tell a reader to beware of.
+
+    Of canaries, which differ, only what names none: who is near whom across the split is a coin.
+    """
+    outsiders = int((~candidates.split.member).sum())
+    found = [checks.resolution(fpr, outsiders) for fpr in spec.evaluation.fpr]
+    if candidates.canaries is None:
+        found = [checks.duplicates(_copies(candidates)), near_duplicates(_near(candidates)), *found]
+    return tuple(finding for finding in found if finding is not None)
+
+
+def _copies(candidates: Candidates) -> list[str]:
+    """Those that repeat another on their side."""
     copies: list[str] = []
     codes = candidates.examples.digests.copy().view("V16")[:, 0]
     for side in (candidates.split.member, ~candidates.split.member):
         places = np.flatnonzero(side)
         _, first = np.unique(codes[places], return_index=True)
         copies += candidates.ids(np.delete(places, first))
-    outsiders = int((~candidates.split.member).sum())
-    found = (
-        checks.duplicates(copies),
-        near_duplicates(_near(candidates)),
-        *(checks.resolution(fpr, outsiders) for fpr in spec.evaluation.fpr),
-    )
-    return tuple(finding for finding in found if finding is not None)
+    return copies

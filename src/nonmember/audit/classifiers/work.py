@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from nonmember.audit.classifiers import guarded
+from nonmember.audit.classifiers import defense_work
 from nonmember.audit.classifiers.jobs import CLASSIFIER, Asked, Gauge, Guarded, Inquire, Teach
 from nonmember.audit.language.asking import circumstances_of
 from nonmember.data.examples import Examples
@@ -44,7 +44,7 @@ def _told(about: list[dict[str, Any]]) -> dict[str, Any]:
 
 def inquire(job: Inquire, store: Store, told: Callable[[int], None]) -> None:
     """Ask each model, and put the answers together; or the diffusion model, where that is asked."""
-    start, beside = time.perf_counter(), guarded.beside(job, store)
+    start, beside = time.perf_counter(), defense_work.beside(job, store)
     if CLASSIFIER in job.signal.inputs:
         arrays = _answers(job, store, beside, told)
     else:
@@ -91,7 +91,7 @@ class _Kept:
 def gauge(job: Gauge, store: Store, told: Callable[[int], None]) -> None:
     """See what a target's defenses do."""
     (model,) = _opened(beneath(job.model), job.examples, job.examples, str(job.where.device), store)
-    guarded.gauge(job, store, model, told)
+    defense_work.gauge(job, store, model, told)
 
 
 def beneath(model: Asked) -> ClassifierSource | Teach:
@@ -105,7 +105,7 @@ def asked_of(job: Inquire, store: Store) -> Iterator[Classifier]:
     for number, model in enumerate(_opened(inner, job.examples, job.every, device, store)):
         if isinstance(job.model, Guarded):
             how = {"labels": job.labels, "altered": job.signal.queries != 1}
-            yield guarded.answering(job.model, number, model, store, job.where, **how)
+            yield defense_work.answering(job.model, number, model, store, job.where, **how)
         else:
             yield model
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from nonmember.audit.classifiers.guarded import learn, regenerate
+from nonmember.audit.classifiers.defense_work import learn, regenerate
 from nonmember.audit.classifiers.jobs import Gauge, Inquire, Learn, Regenerate, Teach
 from nonmember.audit.classifiers.work import gauge, inquire, teach
 from nonmember.audit.defended import protecting

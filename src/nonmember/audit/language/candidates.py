@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Int
 
+from nonmember.audit.canaries import folder
+from nonmember.audit.canaries.folder import Canaries
 from nonmember.audit.language.spec import Data
 from nonmember.data import texts
 from nonmember.data.corpora import python_functions
@@ -25,7 +27,7 @@ class Candidates:
     """The records in question and the truth about them, in an order that their content gives.
 
     ``control`` records are on neither side. Those that the attacker knows, members and
-    non-members, are not evaluated.
+    non-members, are not evaluated. Candidates may be ``canaries``.
     """
 
     records: Records
@@ -33,6 +35,7 @@ class Candidates:
     control: Records
     known_members: Records
     known_non_members: Records
+    canaries: Canaries | None = None
 
     def ids(self, places: Int[np.ndarray, "_"]) -> list[str]:
         """The names of the records at these places."""
@@ -45,6 +48,8 @@ def read_candidates(data: Data, *, seed: int) -> Candidates:
     Raises:
         DataError: a file that cannot be used, a text on two sides, too few records or groups.
     """
+    if data.canaries is not None:
+        return _canaries(folder.read(data.canaries, "language"))
     members, outsiders, control = _sides(data, seed)
     _refuse_overlap(members, outsiders, control)
     records = members + outsiders
@@ -66,6 +71,19 @@ def read_candidates(data: Data, *, seed: int) -> Candidates:
         records.take(np.flatnonzero(known & split.member)),
         records.take(np.flatnonzero(known & ~split.member)),
     )
+
+
+def _canaries(found: Canaries) -> Candidates:
+    """Canaries as candidates: members are those that were put into the data.
+
+    Raises:
+        DataError: they are not as they were written, or the coins all fell alike.
+    """
+    all_of_them = folder.records_of(found)
+    order, none = by_content(all_of_them), Records.of([])
+    split = Split(found.coins[order], np.arange(len(order)))
+    _refuse_one_group(split, np.ones(len(order), dtype=bool))
+    return Candidates(all_of_them.take(order), split, none, none, none, found)
 
 
 def by_content(records: Records) -> Int[np.ndarray, "n"]:

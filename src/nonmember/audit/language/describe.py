@@ -106,7 +106,7 @@ def data(subject: Subject) -> dict[str, Any]:
         ),
         "scored tokens per record": f"{lengths.min()} to {lengths.max()}",
         "median scored tokens": int(np.median(lengths)),
-        "source": asked.pool or f"{asked.members}, {asked.non_members}",
+        "source": asked.canaries or asked.pool or f"{asked.members}, {asked.non_members}",
     }
 
 

@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from nonmember.audit import collective, risks
+from nonmember.audit import collective, people, risks
+from nonmember.audit.canaries import bounds
 from nonmember.audit.collective import Collective
 from nonmember.audit.defended import roles
 from nonmember.audit.defended.choosing import Ground, by_exposure
@@ -19,14 +20,18 @@ from nonmember.audit.placebo import BlindScores, redraws
 from nonmember.audit.records import AttackResult, TargetResult
 from nonmember.audit.scoring import scores as all_scores
 from nonmember.audit.scoring import with_features
-from nonmember.audit.verdict import points_at_members, strongest, verdict
+from nonmember.audit.validity import Evidence, base_auc, concluded
+from nonmember.audit.verdict import points_at_members, strongest
 from nonmember.audit.worth import RiskResult
 from nonmember.errors import RunError
 from nonmember.evaluation import checks
 from nonmember.evaluation.checks import Finding
-from nonmember.evaluation.slices import quarters, sizes
+from nonmember.evaluation.slices import copies, quarters, sizes
+from nonmember.signals.ragged import mean
 from nonmember.signals.store import Store
 from nonmember.types import Scores
+
+BASE = "base_token_logprobs"
 
 
 def judged(
@@ -56,22 +61,24 @@ def judged(
     if all(attack.blind for attack in attacks):
         raise RunError(f"targets.{target.name}: no attack gave a figure; give longer or more texts")
     together = collective.found(known, attacks, scores, subject, ground)
-    found = _concluded(known, subject, attacks, together, ground)
+    weighed = _weighed(known, subject, scores, ground, blind)
+    found = _concluded(known, subject, attacks, together, ground, weighed)
     findings += [*together.findings, *_answered(known, subject), *describe.quantised(target)]
-    whole = with_features(known, scores, subject.spec)
     best = next((one for one in attacks if one.name == found.strongest), None)
-    listed = best is not None and found.leaks and points_at_members(best)
+    shown, told = bounds.of(target, subject, every, defended)
+    real = subject.candidates.canaries is None  # of canaries none is named: that tells coins
+    listed = best is not None and real and found.leaks and points_at_members(best)
     return replace(
         found,
-        redraws=redraws(target, whole, scores, subject, ground, blind),
         exposed=exposed(scores[found.strongest], subject, target.met.scored) if listed else (),
-        findings=(*target.findings, *findings),
+        findings=(*found.findings, *target.findings, *told, *bounds.unnamed(findings, subject)),
         training=describe.training(target, subject, todo, store),
         defenses=defended,
         roles=kinds,
-        utility=worth.utility(known, subject),
+        utility=None if shown else worth.utility(known, subject),
         risk=_risk(target, subject, best, scores, ground),
-    ), every
+        canaries=shown,
+    ), every | (people.columns(scores[best.name], subject, ground) if best else {})
 
 
 def _risk(
@@ -81,10 +88,13 @@ def _risk(
     scores: Mapping[str, Scores],
     ground: Ground,
 ) -> RiskResult | None:
-    """What the strongest attack means, of all texts, of the long and of the short."""
-    if best is None:
+    """What the strongest attack means for people; nothing of canaries, which are nobody's."""
+    if best is None or subject.candidates.canaries is not None:
         return None
-    cuts = {"quarter by length": quarters(target.met.scored.astype(float))}
+    cuts = {
+        "quarter by length": quarters(target.met.scored.astype(float)),
+        **copies(subject.candidates.records.digests),
+    }
     if subject.grouped:
         cuts["records of a person"] = sizes(subject.candidates.split.group)
     return risks.of(best, scores[best.name], subject, ground, cuts)
@@ -96,16 +106,16 @@ def _concluded(
     attacks: Sequence[AttackResult],
     together: Collective,
     ground: Ground,
+    weighed: Evidence,
 ) -> TargetResult:
     """The verdict, and what carries it; no attack is strongest where none may carry one."""
     target, level = known.target, subject.spec.evaluation.level
     able = [one for one in attacks if one.name in ground.carrying]
-    least = detectable(subject, ground, len(target.attacks))
     blind = [one for one in attacks if one.blind]
-    leaks, sentence = verdict([*able, *blind], least, lost=ground.lost)
+    leaks, sentence, findings = concluded([*able, *blind], weighed, lost=ground.lost)
     own, base = (
         answers.fit(name, known, subject.candidates.split, ground.there, level=level)
-        for name in ("token_logprobs", "base_token_logprobs")
+        for name in ("token_logprobs", BASE)
     )
     return TargetResult(
         name=target.name,
@@ -113,14 +123,48 @@ def _concluded(
         leaks=leaks,
         verdict=sentence,
         strongest=strongest(able).name if able else "",
-        detectable_auc=least,
+        detectable_auc=weighed.detectable,
         fit=own,
         base_fit=base,
         attacks=tuple(attacks),
         as_a_set=together.as_a_set,
         persons=together.persons,
         provenance=describe.origins(target),
+        redraws=weighed.redraws,
+        findings=findings,
     )
+
+
+def _weighed(
+    known: Answers,
+    subject: Subject,
+    scores: Mapping[str, Scores],
+    ground: Ground,
+    blind: BlindScores,
+) -> Evidence:
+    """What speaks against believing the figures: the control, and the base by itself."""
+    target, ask, losses = known.target, subject.spec.evaluation, _losses_of_base(known, ground)
+    whole = with_features(known, scores, subject.spec)
+    unseeing = sum(one.family == "blind" for one in target.attacks)
+    return Evidence(
+        ground.split,
+        subject.findings,
+        detectable(subject, ground, len(target.attacks)),
+        redraws(target, whole, scores, subject, ground, blind, losses),
+        ask.level,
+        None if losses is None else base_auc(losses, ground.split, ask, unseeing),
+    )
+
+
+def _losses_of_base(known: Answers, ground: Ground) -> Scores | None:
+    """Mean loss of those who are judged, in nats per token, by what the target was tuned from.
+
+    None where that did not answer, and where members were dropped by their exposure: those left
+    differ in it by that choice, and only attacks that look past it are judged.
+    """
+    if ground.lost or not known.has(BASE):
+        return None
+    return -known.each(BASE, mean)[ground.there]
 
 
 def _answered(known: Answers, subject: Subject) -> list[Finding]:

@@ -6,18 +6,22 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, PositiveInt, model_validator
 
 from nonmember.audit import parts
+from nonmember.audit.canaries import asking
+from nonmember.audit.canaries.asking import Claimed
 from nonmember.audit.parts import Common, Part, Take, checked, settings_of
 from nonmember.training.recipe import Recipe
 from nonmember.types import LanguageAccess
 
 
 class Data(Part):
-    """Two files of records, or a pool (a file or an embedded corpus) to draw both sides from.
+    """Two files of records, a pool to draw both sides from, or the folder of canaries.
 
-    ``known`` records of each side are the attacker's own and leave the evaluation. ``corpus``
-    is what token frequencies are counted in: the candidates themselves, if none is given.
-    ``packed`` and ``long`` say how the model was trained: records packed end to end, texts
-    over ``max_tokens`` cut or read in sliding windows.
+    A pool is a file or an embedded corpus. Of a folder that `nonmember canaries` wrote, the
+    canaries are the candidates; ``guess_by`` is the attack whose scores say which of them were
+    put in, or "all". ``known`` records of each side are the attacker's own and leave the
+    evaluation. ``corpus`` is what token frequencies are counted in: the candidates themselves, if
+    none is given. ``packed`` and ``long`` say how the model was trained: records packed end to
+    end, texts over ``max_tokens`` cut or read in sliding windows.
     """
 
     members: str | None = None
@@ -31,12 +35,13 @@ class Data(Part):
     long: Literal["cut", "slide"] = "cut"
     known: Annotated[int, Field(ge=0)] = 0
     corpus: str | None = None
+    canaries: str | None = None
+    guess_by: str | None = None
 
     @model_validator(mode="after")
     def _one_way(self) -> "Data":
-        files, pool = (self.members, self.non_members), (self.pool, self.take)
-        if all(files) != any(files) or all(pool) != any(pool) or all(files) == all(pool):
-            raise ValueError("give members and non_members (two files), or pool and take")
+        alone = {"field": self.field, "group": self.group, "known": self.known}
+        asking.one_way(self, alone)
         return self
 
 
@@ -95,7 +100,8 @@ class Target(Part):
 
     A ``model`` may be the address of an OpenAI-compatible ``endpoint``. ``defenses`` protect
     the training of one that is fine-tuned here; ``ledger`` is what `nonmember protect` left
-    in private of one that was trained elsewhere on what it wrote.
+    in private of one that was trained elsewhere on what it wrote, ``claimed`` the privacy that
+    one is said to have.
     """
 
     model: str | None = None
@@ -105,6 +111,7 @@ class Target(Part):
     recipe: CheckedRecipe = Recipe()
     defenses: tuple[Defense, ...] = ()
     ledger: str | None = None
+    claimed: Claimed | None = None
 
     @model_validator(mode="after")
     def _one_way(self) -> "Target":
@@ -169,6 +176,8 @@ class Spec(Common):
                 raise ValueError(
                     f"targets.{name} is trained on control records; set data.take.control"
                 )
+            there = target.model is not None
+            asking.refuse_claim(name, target.claimed, self.data.canaries, there=there)
         return self
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from nonmember.attacks.registry import Attack
 from nonmember.audit import threat
+from nonmember.audit.canaries import bounds, folder
 from nonmember.audit.defended.ledger import Ledger
 from nonmember.audit.defended.protection import Protection
 from nonmember.audit.language import sources
@@ -115,6 +116,7 @@ def inspect(spec: Spec) -> Subject:
     candidates = read_candidates(spec.data, seed=spec.seed)
     corpus = texts.read(Path(spec.data.corpus).expanduser()) if spec.data.corpus else None
     targets = tuple(_target(spec, name, found, candidates) for name, found in given.items())
+    bounds.check(candidates, targets, spec.data.guess_by)
     return Subject(spec, candidates, corpus, targets, where, _findings(spec, candidates))
 
 
@@ -249,6 +251,8 @@ def _training(spec: Spec, name: str, recipe: Recipe, candidates: Candidates) -> 
         return Records.of([])
     inside = candidates.records.take(np.flatnonzero(candidates.split.member))
     every = candidates.control if trained_on == "control" else inside + candidates.known_members
+    if candidates.canaries is not None:
+        every = folder.trained_on(candidates.canaries)
     _refuse_budget(name, recipe, len(every))
     return in_order(every) if any(one.defenses for one in spec.targets.values()) else every
 
@@ -265,15 +269,21 @@ def _near(candidates: Candidates) -> list[tuple[str, str, float]]:
 
 
 def _findings(spec: Spec, candidates: Candidates) -> tuple[Finding, ...]:
-    """What the data alone tell a reader to beware of."""
+    """What the data alone tell a reader to beware of.
+
+    Of canaries, which differ, only what names none: who is near whom across the split is a coin.
+    """
+    outsiders = int((~candidates.split.member).sum())
+    found = [checks.resolution(fpr, outsiders) for fpr in spec.evaluation.fpr]
+    if candidates.canaries is None:
+        found = [checks.duplicates(_copies(candidates)), near_duplicates(_near(candidates)), *found]
+    return tuple(finding for finding in found if finding is not None)
+
+
+def _copies(candidates: Candidates) -> list[str]:
+    """Those that repeat another on their side."""
     copies: list[str] = []
     for side in (candidates.split.member, ~candidates.split.member):
         own = candidates.records.take(np.flatnonzero(side))
         copies += [own[i].id for i in texts.duplicates(own)]
-    outsiders = int((~candidates.split.member).sum())
-    found = (
-        checks.duplicates(copies),
-        near_duplicates(_near(candidates)),
-        *(checks.resolution(fpr, outsiders) for fpr in spec.evaluation.fpr),
-    )
-    return tuple(finding for finding in found if finding is not None)
+    return copies

@@ -11,13 +11,14 @@ from nonmember.audit.classifiers.jobs import Plan
 from nonmember.audit.defended.choosing import Ground
 from nonmember.audit.judging import detectable, exposed, results
 from nonmember.audit.placebo import BlindScores, redraws
-from nonmember.audit.records import AttackResult, TargetResult
+from nonmember.audit.records import AttackResult, Redraws, TargetResult
 from nonmember.audit.scoring import scores as all_scores
 from nonmember.audit.transfer import describe, turns
 from nonmember.audit.transfer.means import asks_parents, needed
 from nonmember.audit.transfer.plan import TEST, WORTH
 from nonmember.audit.transfer.subject import Subject, Target
-from nonmember.audit.verdict import points_at_members, strongest, verdict
+from nonmember.audit.validity import Evidence, concluded
+from nonmember.audit.verdict import points_at_members, strongest
 from nonmember.audit.worth import DownstreamUtility
 from nonmember.errors import RunError
 from nonmember.evaluation import utility
@@ -52,15 +53,15 @@ def judged(
     attacks = _marked(told, target, subject)
     if not any(one.name in ground.carrying for one in attacks):
         raise RunError(f"targets.{target.name}: no attack gave a figure; give more examples")
-    found = _concluded(target, subject, attacks, ground)
+    again = redraws(target, known.whole, scores, subject, ground, blind)
+    found = _concluded(target, subject, attacks, ground, again)
     best = next(one for one in attacks if one.name == found.strongest)
     listed = found.leaks and points_at_members(best)
     turned = turns.in_turn(known)
     return replace(
         found,
-        redraws=redraws(target, known.whole, scores, subject, ground, blind),
         exposed=exposed(scores[best.name], subject) if listed else (),
-        findings=(*findings, *turns.findings(turned.found, found.leaks)),
+        findings=(*found.findings, *findings, *turns.findings(turned.found, found.leaks)),
         training=describe.training(target, todo, store),
         downstream=_worth(target, subject, todo, store),
         in_turn=turned.found,
@@ -96,12 +97,18 @@ def _ground(target: Target, subject: Subject) -> Ground:
 
 
 def _concluded(
-    target: Target, subject: Subject, attacks: Sequence[AttackResult], ground: Ground
+    target: Target,
+    subject: Subject,
+    attacks: Sequence[AttackResult],
+    ground: Ground,
+    again: Redraws,
 ) -> TargetResult:
     """The verdict, and what carries it."""
     least = detectable(subject, ground, len(target.attacks))
     able = [one for one in attacks if one.name in ground.carrying]
-    leaks, sentence = verdict([*able, *(one for one in attacks if one.blind)], least, whose=WHOSE)
+    used, level = [*able, *(one for one in attacks if one.blind)], subject.spec.evaluation.level
+    known = Evidence(ground.split, subject.findings, least, again, level)
+    leaks, sentence, findings = concluded(used, known, whose=WHOSE)
     return TargetResult(
         name=target.name,
         description=describe.description(target, subject),
@@ -115,6 +122,8 @@ def _concluded(
         as_a_set=None,
         persons=None,
         provenance=describe.origins(target),
+        redraws=again,
+        findings=findings,
     )
 
 

@@ -1,13 +1,13 @@
 """Does the jobs of defenses that stand before a classifier."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
 import numpy as np
 
-from nonmember.audit.classifiers.guards import Learned, Regenerator
+from nonmember.audit.classifiers.defenses import Learned, Regenerator
 from nonmember.audit.classifiers.jobs import Gauge, Guarded, Inquire, Learn, Regenerate
 from nonmember.audit.language.asking import circumstances_of
 from nonmember.errors import ModelError
@@ -163,11 +163,22 @@ def gauge(job: Gauge, store: Store, model: Classifier, told: Told) -> None:
         arrays["kept"] = answer.kept.mean(axis=1, dtype=np.float64)
         arrays |= {"fell_back": answer.fell_back} if fences[0].label_preserving else {}
         arrays |= {"inside": answer.inside} if selector in ("s1", "s2") else {}
+        arrays |= {"odds": fences[0].odds(inputs)} if selector == "s1" else {}
     serving = chain(job.model, 0, model, store, job.where, live=True)[-1]
     timed = {"undefended": _timed(model, inputs), "defended": _timed(serving, inputs)}
-    about = {"milliseconds": timed, "arrays": sorted(arrays)}
+    about = {"milliseconds": timed, "arrays": sorted(arrays), "interval": _interval(fences)}
     store.put(job.address, arrays, {**circumstances_of(job.where, start), **about})
     told(len(inputs))
+
+
+def _interval(fences: Sequence[Fenced]) -> dict[str, float]:
+    """Of s1: its ends, and the divergence that it left among those that chose it."""
+    found = [one.fence for one in fences if one.fence.selector == "s1"]
+    return {
+        name: value
+        for one in found
+        for name, value in (("low", one.low), ("high", one.high), *one.figures.items())
+    }
 
 
 def _labels(model: Classifier, inputs: np.ndarray) -> np.ndarray:

@@ -6,21 +6,21 @@ from typing import Any
 
 import numpy as np
 
-from nonmember.audit.classifiers.candidates import Candidates, Known
-from nonmember.audit.classifiers.guards import Learned, Regenerator, secret
+from nonmember.audit.classifiers.candidates import Candidates, Known, codes
+from nonmember.audit.classifiers.defenses import Guard, Learned, Regenerator, secret
 from nonmember.audit.classifiers.jobs import Gauge, Guarded, Inquire, Learn, Regenerate, Teach, Work
 from nonmember.audit.classifiers.made import Trained
 from nonmember.audit.classifiers.subject import Subject, Target
 from nonmember.audit.language.asking import arithmetic
 from nonmember.data.examples import Examples
 from nonmember.models.classifiers import ClassifierSource
+from nonmember.models.fence.fitting import NEEDS, SIDES, Side
 from nonmember.models.source import digest
 from nonmember.signals.catalogue import Signal
 from nonmember.signals.diffused import LEVELS
 from nonmember.training.reference import Model
 
 UPDATE, COPY = 2e8, 2e6  # operations that an update of a denoiser, or a copy, stands for
-WITH_DONORS = {"s1", "s2", "s3"}  # selectors that may fall back on a public example
 DIFFUSED, DIFFUSION = "diffused", "diffusion"
 """What a signal calls copies of the attacker's own, and the diffusion model itself."""
 
@@ -68,8 +68,7 @@ def range_of(by: Regenerator | None) -> dict[str, Any]:
     """What signals that alter inputs are told, so that they stay in a diffusion model's range."""
     if by is None:
         return {}
-    low, high = by.model.low, by.model.high
-    return {"low": low, "high": high, "bounds": (low, high)}
+    return {"low": by.model.low, "high": by.model.high}
 
 
 def attackers(by: Regenerator, subject: Subject) -> tuple[Regenerator, ...]:
@@ -103,17 +102,33 @@ def prepared(subject: Subject) -> Iterator[Work]:
 def copied(
     model: ClassifierSource | Teach | Guarded, examples: Examples, of: str, subject: Subject
 ) -> tuple[Regenerate, ...]:
-    """The jobs that make what a guarded model answers from: copies that all such share.
-
-    Those of public examples are what it answers with where no copy keeps a label.
-    """
+    """The jobs that make what a guarded model answers from: copies that all such share."""
     if not isinstance(model, Guarded) or model.guard.regenerator is None:
         return ()
-    by, asked = model.guard.regenerator, [(of, examples)]
-    chosen = {step.options.get("selector") for step in model.guard.steps}
-    if not chosen.isdisjoint(WITH_DONORS):
-        asked.insert(0, ("public examples", model.public))
+    own = regenerating(model.guard.regenerator, examples, of, subject)
+    return *set_by(model, subject), own
+
+
+def set_by(model: Guarded, subject: Subject) -> tuple[Regenerate, ...]:
+    """The jobs that make the copies by which a model's fence, and what stands after it, is set."""
+    by, sides = model.guard.regenerator, _sides(model.guard)
+    assert by is not None
+    parts = [getattr(one, side) for one in model.known for side in sides if side != "public"]
+    asked = [("public examples", model.public)] if "public" in sides else []
+    if parts:
+        every = sum(parts[1:], parts[0])
+        _, first = np.unique(codes(every), return_index=True)  # models may be set by the same
+        asked.append(("the examples that defenses are set by", every.take(first)))
     return tuple(regenerating(by, them, named, subject) for named, them in asked)
+
+
+def _sides(guard: Guard) -> frozenset[Side]:
+    """Whose copies are asked about when defenses are set."""
+    names = [step.defense.name for step in guard.steps]
+    place = names.index("diffence")
+    if names[place + 1 :]:  # what stands after a fence is set by what the fence answers
+        return frozenset(SIDES)
+    return frozenset(NEEDS[guard.steps[place].options["selector"]])
 
 
 def with_copies(
@@ -133,7 +148,7 @@ def gauge(target: Target, model: Guarded, subject: Subject) -> Gauge:
     """The job that sees what a target's defenses do to the candidates' answers."""
     examples = subject.candidates.examples
     after = tuple(one.address for one in copied(model, examples, "candidates", subject))
-    how = f"gauge 2 {arithmetic(subject.where)}"
+    how = f"gauge 3 {arithmetic(subject.where)}"
     address = digest(how, model.address, examples.digests.tobytes())
     label = f"see what the defenses of {target.name} do"
     return Gauge(address, label, model, examples, subject.where, len(examples), COPY, after)
