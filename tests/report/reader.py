@@ -3,6 +3,8 @@
 import re
 from html.parser import HTMLParser
 
+from nonmember.report import scripts
+
 VOID = {"meta", "img", "br", "link", "input"}
 
 
@@ -15,6 +17,7 @@ class Reader(HTMLParser):
         self.rows: list[str] = []
         self.text: list[str] = []
         self.open: list[str] = []
+        self.scripts: list[tuple[dict[str, str | None], str]] = []
         self.feed(page)
         self.close()
 
@@ -32,12 +35,20 @@ class Reader(HTMLParser):
     def handle_data(self, data: str) -> None:
         if "style" in self.open:
             return
+        if "script" in self.open:
+            self.scripts.append((self.elements[-1][1], data))
+            return
         self.text.append(data)
         if "tr" in self.open:
             self.rows[-1] += f" {data}"
 
     def tags(self) -> set[str]:
-        return {tag for tag, _ in self.elements}
+        """The kinds of elements; ``script`` only if one runs that is not the page's own."""
+        own = {str(scripts.library()), str(scripts.own())}
+        data = {"type": "application/json"}
+        runs = any(text not in own and attributes != data for attributes, text in self.scripts)
+        found = {tag for tag, _ in self.elements if tag != "script"}
+        return found | {"script"} if runs else found
 
 
 def prose(text: str) -> str:

@@ -5,6 +5,7 @@ from functools import cache
 
 import numpy as np
 
+from nonmember.audit.canaries.result import CanaryResult, Claim
 from nonmember.audit.records import (
     AttackResult,
     DefenseResult,
@@ -22,6 +23,8 @@ from nonmember.audit.records import (
 from nonmember.audit.worth import Utility
 from nonmember.evaluation import intervals, roc
 from nonmember.evaluation.checks import Finding
+from nonmember.evaluation.claims import claim_refuted
+from nonmember.evaluation.epsilon import Bound
 from nonmember.evaluation.sets import DatasetInference
 from nonmember.types import Member, Scores
 
@@ -265,6 +268,17 @@ def dp() -> TargetResult:
 def study() -> Results:
     """Attack, defend, attack again."""
     return replace(results(undefended(), soft(), dp()), title="What two defenses do")
+
+
+def claimed(*, refuted: bool) -> TargetResult:
+    """A model whose claim of privacy was held against canaries."""
+    found = Bound(2.3456 if refuted else 0.25, 0.95, "one run", 1e-5, {"guesses": 90}, "dp")
+    beside = Bound(1.5, 0.95, "two-sided", 1e-5, {"records": 100}, "descriptive")
+    claim, form = Claim(1.0, 1e-5, "the accountant of dp_sgd"), "words of the data"
+    told = (found, beside)
+    shown = CanaryResult(100, 52, form, "loss", "named", told, claim, refuted, True, ("loss",) * 2)
+    told_of = (claim_refuted(found, 1.0, 1e-5, claim.by),) if refuted else ()
+    return replace(leaky(), name="claimed", canaries=shown, risk=None, findings=told_of)
 
 
 def results(*targets: TargetResult) -> Results:

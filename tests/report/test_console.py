@@ -66,17 +66,17 @@ def test_utility_is_told_with_its_count(capsys: pytest.CaptureFixture[str]) -> N
 
 def test_lists_name_everything_registered(capsys: pytest.CaptureFixture[str]) -> None:
     for listed, registry in (
-        (console.attacks, {attack.name: attack for attack in ATTACKS.values()}),
-        (console.defenses, {one.name for one in DEFENSES.values()}),
-        (console.rewriters, REWRITERS),
+        ("attacks", {attack.name: attack for attack in ATTACKS.values()}),
+        ("defenses", {one.name for one in DEFENSES.values()}),
+        ("rewriters", REWRITERS),
     ):
-        listed()
+        console.listed(listed)
         told = capsys.readouterr().out
         assert registry and all(name in told for name in registry)
 
 
 def test_a_list_of_rewriters_says_what_leaves(capsys: pytest.CaptureFixture[str]) -> None:
-    console.rewriters()
+    console.listed("rewriters")
     told = {line.split()[0]: line for line in capsys.readouterr().out.splitlines() if line.split()}
     assert "nothing" in told["synonyms"] and "nothing" in told["code"]
     assert "what it rewrites" in told["endpoint"]

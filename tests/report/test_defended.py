@@ -11,6 +11,7 @@ from report.reader import Reader, prose, section, shown
 from report.test_page import HOSTILE
 
 from nonmember import console
+from nonmember.audit import counterparts
 from nonmember.audit.records import DefenseResult, TargetResult
 from nonmember.console.streams import PIPE_WIDTH
 from nonmember.evaluation.intervals import Interval, clopper_pearson
@@ -74,7 +75,7 @@ def test_scores_labels_and_the_diffusion_model_are_told_apart() -> None:
 def test_the_surest_attack_is_shown_not_the_luckiest() -> None:
     sure, lucky = classifier.attack("lira", 1.0), classifier.attack("confidence", 1.0)
     lucky = replace(lucky, simultaneous=Interval(0.4, 0.99, 1.0, 0.95))
-    assert defended.strongest([lucky, sure]) is sure
+    assert counterparts.surest([lucky, sure]) is sure
 
 
 @pytest.mark.parametrize("target", classifier.study().targets, ids=lambda target: target.name)

@@ -8,11 +8,11 @@ import pytest
 from report import sample
 from report import sample_classifier as classifier
 
-from nonmember.audit.records import TargetResult
+from nonmember.audit.records import Results, TargetResult
 from nonmember.report import defended, plots
 from nonmember.report.study import Line, line
 from nonmember.report.theme import Spec
-from nonmember.report.tradeoff import Box, shown, tradeoff
+from nonmember.report.tradeoff import Box, front, shown, tradeoff
 
 
 def lines(*targets: TargetResult) -> list[Line]:
@@ -116,3 +116,26 @@ def test_classifiers_have_a_place_where_one_is_defended_and_scores_were_read() -
     mute = replace(classifier.fenced(), attacks=classifier.fenced().attacks[:2], strongest="lira")
     (row,) = tradeoff(lines(mute))["data"]["values"]
     assert "labels" not in row
+
+
+def test_the_front_by_hand() -> None:
+    rows = [
+        {"name": name, "perplexity": worth, "auc": auc}
+        for name, worth, auc in (("a", 1.0, 0.9), ("b", 2.0, 0.6), ("c", 2.5, 0.6), ("d", 3.0, 0.5))
+    ]
+    assert [row["name"] for row in front(rows, rising=False)] == ["a", "b", "d"]
+    assert [row["name"] for row in front(rows, rising=True)] == ["d"]
+    twins = [rows[0], {**rows[0], "name": "twin"}]
+    assert front(twins, rising=False) == twins
+
+
+@pytest.mark.parametrize(
+    "run", [sample.study(), classifier.study()], ids=["language", "classifier"]
+)
+def test_the_front_is_drawn_and_every_point_tells_its_figures(run: Results) -> None:
+    placed = lines(*run.targets)
+    spec = tradeoff(placed)
+    drawn = [layer for layer in spec["layer"] if layer["mark"]["type"] == "line"]
+    assert len(drawn) == 1 and drawn[0]["data"]["values"]
+    for row in spec["data"]["values"]:
+        assert row["told"].startswith(row["name"]) and "(" in row["told"]

@@ -3,11 +3,11 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import hypot
 from typing import Any
 
 from nonmember.audit.records import Results, TargetResult
 from nonmember.evaluation.intervals import Interval
+from nonmember.evaluation.paired import unpaired
 from nonmember.report import words
 
 TRAINING = re.compile(r"train references of .+|pre-train references .+", re.DOTALL)
@@ -70,15 +70,4 @@ def gap(target: TargetResult) -> Interval | None:
     known = target.classifier
     if known is None:
         return None
-    return difference(known.accuracy_on_members, known.accuracy)
-
-
-def difference(one: Interval, other: Interval) -> Interval:
-    """By how much ``one`` is larger, as for independent estimates (Newcombe 1998, method 10).
-
-    Estimates from the same records agree by more than that, so the interval is rather too wide.
-    """
-    value = one.value - other.value
-    below = hypot(one.value - one.low, other.high - other.value)
-    above = hypot(one.high - one.value, other.value - other.low)
-    return Interval(value - below, value, value + above, other.level)
+    return unpaired(known.accuracy, known.accuracy_on_members)

@@ -2,17 +2,19 @@
 
 from collections.abc import Callable, Iterator, Sequence
 
+from nonmember.audit.counterparts import TRIVIAL, before, of_diffusion, weights
+from nonmember.audit.counterparts import bare as bare_of
+from nonmember.audit.counterparts import trivial as trivial_of
 from nonmember.audit.records import AttackResult, Results, TargetResult
-from nonmember.audit.worth import GuardResult
+from nonmember.audit.worth import DifferenceResult, GuardResult
 from nonmember.evaluation.intervals import Interval
+from nonmember.evaluation.paired import unpaired
 from nonmember.report import words
-from nonmember.report.classifiers import difference
-from nonmember.report.defended import Row, Table, of_diffusion
+from nonmember.report.defended import Row, Table
 
-FENCE, TRIVIAL = "diffence", "constant_confidence"
+FENCE = "diffence"
 VACUOUS = 50.0  # epsilon, in nats, above which a guarantee bounds nothing of use
 BUDGET = ("epsilon", "delta")
-INFERENCE = "inference"
 NO_PROMISE = "That less leaks through scores does not mean that membership is protected."
 
 Figure = Callable[[Row], Interval | None]
@@ -48,48 +50,39 @@ def sentences(found: Table, results: Results) -> list[str]:
     Two targets are the same model where their weights are, by content: what differs is then
     what stands before them. Differences are in percentage points.
     """
-    fenced = [row for row in found.rows if _before(row)]
-    changes = [(row, change) for row in fenced for change in _change(row, found.rows)]
+    fenced = [row for row in found.rows if before(row.target)]
+    beside = [
+        (row, bare) for row in fenced for bare in _bare(row, found.rows) if _scored(row, bare)
+    ]
+    changes = [(*both, _more(LEAKAGE, *both, results)) for both in beside]
     return [
-        *(_leakage(row, *change) for row, change in changes),
-        *([NO_PROMISE] if any(change.high < 0 for _, (_, change) in changes) else []),
+        *(_leakage(*change) for change in changes),
+        *([NO_PROMISE] if any(change.high < 0 for *_, change in changes) else []),
         *_labels(fenced, found.rows),
-        *(line for row in fenced if FENCE in _before(row) for line in _earned(row, found.rows)),
+        *(
+            line
+            for row in fenced
+            if FENCE in before(row.target)
+            for line in _earned(row, found.rows, results)
+        ),
         *_secret(found.rows, results),
         *(line for row in found.rows for line in _vacuous(row.target)),
     ]
 
 
-def _before(row: Row) -> tuple[str, ...]:
-    """The defenses that stand before a target, by name."""
-    return tuple(one.name for one in row.target.defenses if one.stage == INFERENCE)
-
-
 def _named(row: Row) -> str:
-    return f"{row.target.name} (behind {' and '.join(_before(row))})"
+    return f"{row.target.name} (behind {' and '.join(before(row.target))})"
 
 
-def _same_model(row: Row, rows: Sequence[Row]) -> Iterator[Row]:
-    """The other targets of the same weights."""
-    mine = _weights(row.target)
-    return (one for one in rows if one is not row and mine and _weights(one.target) == mine)
+def _bare(row: Row, rows: Sequence[Row]) -> list[Row]:
+    """The same model with nothing before it, if there is one."""
+    other = bare_of(row.target, [one.target for one in rows])
+    return [one for one in rows if one.target is other]
 
 
-def _bare(row: Row, rows: Sequence[Row]) -> Row | None:
-    """The same model with nothing before it."""
-    return next((one for one in _same_model(row, rows) if not _before(one)), None)
-
-
-def _weights(target: TargetResult) -> str:
-    model = target.provenance.get("model")
-    return str(model.get("digest", "")) if isinstance(model, dict) else ""
-
-
-def _change(row: Row, rows: Sequence[Row]) -> Iterator[tuple[Row, Interval]]:
-    """The same model with nothing before it, and how the AUC of scores differs from its."""
-    bare = _bare(row, rows)
-    if bare is not None and bare.scores is not None and row.scores is not None:
-        yield bare, difference(row.scores.simultaneous, bare.scores.simultaneous)
+def _scored(*rows: Row) -> bool:
+    """Whether attacks on scores gave a figure of each."""
+    return all(row.scores is not None for row in rows)
 
 
 def _leakage(row: Row, bare: Row, change: Interval) -> str:
@@ -120,20 +113,20 @@ def _labels(fenced: Sequence[Row], rows: Sequence[Row]) -> Iterator[str]:
     for row in fenced:
         guard = row.target.guard
         if guard is not None and any(side.value for side in guard.changed):
-            yield _changed(row, guard, _bare(row, rows))
+            yield _changed(row, guard, next(iter(_bare(row, rows)), None))
         elif guard is not None:
-            kept.setdefault(_weights(row.target) or row.target.name, []).append(row)
+            kept.setdefault(weights(row.target) or row.target.name, []).append(row)
     for alike in kept.values():
-        yield _unchanged(alike, _bare(alike[0], rows))
+        yield _unchanged(alike, next(iter(_bare(alike[0], rows)), None))
 
 
 def _changed(row: Row, guard: GuardResult, bare: Row | None) -> str:
     inside, outside = map(words.rate, guard.changed)
     told = f"{_named(row)} gives another label to {inside} of members and {outside} of non-members"
-    mine, before = row.target.classifier, bare.target.classifier if bare else None
-    if bare is None or mine is None or before is None:
+    mine, known = row.target.classifier, bare.target.classifier if bare else None
+    if bare is None or mine is None or known is None:
         return f"{told}."
-    change = difference(mine.accuracy, before.accuracy)
+    change = unpaired(known.accuracy, mine.accuracy)
     return (
         f"{told}; from {bare.target.name} its accuracy differs by {words.points(change.value)} "
         f"points ({words.points_range(change)})."
@@ -153,8 +146,8 @@ def _unchanged(rows: Sequence[Row], bare: Row | None) -> str:
         return f"{told}; none was run, and how much that is is not known."
     more = [row.target.name for row in rows if _more_by_labels(row)]
     beyond = f" That is more than scores tell of {' and '.join(more)}." if more else ""
-    before = bare.labels if bare else None
-    without = f", and without them {_found(before)}" if before else ""
+    alone = bare.labels if bare else None
+    without = f", and without them {_found(alone)}" if alone else ""
     return f"{told}: AUC {_found(best)}{without}.{beyond}"
 
 
@@ -164,16 +157,18 @@ def _more_by_labels(row: Row) -> bool:
     return row.labels.simultaneous.value > row.scores.simultaneous.value
 
 
-def _earned(row: Row, rows: Sequence[Row]) -> Iterator[str]:
+def _earned(row: Row, rows: Sequence[Row], results: Results) -> Iterator[str]:
     """Whether Diffence does better than the label alone, told with the same confidence always."""
-    trivial = next((one for one in _same_model(row, rows) if _before(one) == (TRIVIAL,)), None)
+    other = trivial_of(row.target, [one.target for one in rows])
+    trivial = next((one for one in rows if one.target is other), None)
     if trivial is None:
         yield (
             f"Whether Diffence earns its cost in {row.target.name} is not known: no target is the "
             f"same model behind {TRIVIAL} alone, which costs nothing; add one."
         )
         return
-    better = [name for name in MEASURES if _better(name, row, trivial)]
+    ahead = {name: _better(name, row, trivial, results) for name in MEASURES}
+    better = [name for name, said in ahead.items() if said]
     listed = "; ".join(_both(name, row, trivial) for name in better)
     rest = f"Diffence is better at: {listed}." if better else "Diffence is shown better at nothing."
     leaks, errs = (
@@ -186,19 +181,45 @@ def _earned(row: Row, rows: Sequence[Row]) -> Iterator[str]:
         both = "; ".join(_both(name, row, trivial) for name in (LEAKAGE, CALIBRATION))
         yield f"{beside}, Diffence does not earn its cost in {row.target.name}: {both}. {rest}"
         return
-    other = [name for name in MEASURES if _better(name, trivial, row)]
-    worse = "; ".join(_both(name, row, trivial) for name in other)
-    yield f"{beside}: {rest}" + (f" It is worse at: {worse}." if other else "")
+    worse = "; ".join(_both(name, row, trivial) for name, said in ahead.items() if said is False)
+    yield f"{beside}: {rest}" + (f" It is worse at: {worse}." if worse else "")
 
 
-def _better(name: str, row: Row, other: Row) -> bool:
-    """Whether ``row`` is, beyond what chance explains."""
+def _better(name: str, row: Row, other: Row, results: Results) -> bool | None:
+    """Whether ``row`` is, beyond what chance explains; None where chance explains it."""
     figure, more = MEASURES[name]
-    mine, theirs = figure(row), figure(other)
-    if mine is None or theirs is None:
-        return False
-    ahead = difference(mine, theirs) if more else difference(theirs, mine)
-    return ahead.low > 0
+    if figure(row) is None or figure(other) is None:
+        return None
+    found = _more(name, row, other, results)
+    return (found.value > 0) == more if found.excludes(0.0) else None
+
+
+def _more(name: str, row: Row, other: Row, results: Results) -> Interval:
+    """By how much a figure of ``row`` is larger than ``other``'s.
+
+    From the same records where their scores were held against each other; else as if the records
+    were not the same, which makes the interval rather too wide.
+    """
+    mine, theirs = (MEASURES[name][0](one) for one in (row, other))
+    assert mine is not None
+    assert theirs is not None
+    same = _paired(row, other, results) if name == LEAKAGE else None
+    return same.simultaneous if same else unpaired(theirs, mine)
+
+
+def _paired(row: Row, other: Row, results: Results) -> DifferenceResult | None:
+    """The difference in the AUC of the strongest attack on scores, each its own."""
+    assert row.scores is not None
+    assert other.scores is not None
+    wanted = (row.target.name, other.target.name, row.scores.name, other.scores.name, None)
+    return next(
+        (
+            one
+            for one in results.differences
+            if (one.target, one.against, one.attack, one.attack_against, one.fpr) == wanted
+        ),
+        None,
+    )
 
 
 def _both(name: str, row: Row, other: Row) -> str:

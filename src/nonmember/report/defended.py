@@ -1,16 +1,12 @@
 """Defended classifiers side by side: what scores tell, what labels alone tell, and the cost."""
 
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from nonmember.audit.counterparts import LABEL, by_scores, on_model, surest
 from nonmember.audit.records import AttackResult, Results, TargetResult
-from nonmember.evaluation.intervals import Interval
 from nonmember.report import words
 
-LABEL = "label"  # the access of an attack that reads nothing but predicted classes
 GAP = "gap"
-ABOUT_DIFFUSION = {"diffusion_error"}
-"""Signals of the diffusion model itself, which say nothing of what the classifier answers."""
 
 
 @dataclass(frozen=True)
@@ -60,34 +56,19 @@ def table(results: Results) -> Table | None:
 
 def row(target: TargetResult) -> Row:
     """What is said of ``target`` beside the others."""
-    asked = [one for one in target.attacks if not one.blind and not of_diffusion(one)]
-    of_labels = [one for one in asked if one.access == LABEL]
+    asked = on_model(target)
     return Row(
         target=target,
         defended=words.defended(target.defenses),
         state=words.STATES[target.leaks],
         gap=next((one for one in asked if one.name == GAP), None),
-        scores=strongest(one for one in asked if one.access != LABEL),
-        labels=strongest(of_labels),
-        guesser=_largest((one for one in asked if one.accuracy), lambda one: one.accuracy),
+        scores=by_scores(target),
+        labels=surest(one for one in asked if one.access == LABEL),
+        guesser=max((one for one in asked if one.accuracy), key=_right, default=None),
     )
 
 
-def strongest(attacks: Iterable[AttackResult]) -> AttackResult | None:
-    """That whose AUC is surest to be large: by the lower end of its simultaneous interval."""
-    return _largest(attacks, lambda one: one.simultaneous)
-
-
-def of_diffusion(attack: AttackResult) -> bool:
-    """Whether it asks the diffusion model alone, whatever the classifier answers."""
-    return bool(attack.needs) and ABOUT_DIFFUSION.issuperset(attack.needs)
-
-
-def _largest(
-    attacks: Iterable[AttackResult], figure: Callable[[AttackResult], Interval | None]
-) -> AttackResult | None:
-    def ends(one: AttackResult) -> tuple[float, float]:
-        found = figure(one)
-        return (found.low, found.value) if found else (0.0, 0.0)
-
-    return max(attacks, key=ends, default=None)
+def _right(attack: AttackResult) -> tuple[float, float]:
+    """How surely it tells records right, and how many."""
+    assert attack.accuracy is not None
+    return attack.accuracy.low, attack.accuracy.value

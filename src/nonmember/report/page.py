@@ -1,18 +1,29 @@
 """One self-contained HTML page of a run: verdicts first, then what carries them."""
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 
+from nonmember.audit import whole
 from nonmember.audit.records import AttackResult, Results, TargetResult
 from nonmember.evaluation.checks import Finding
+from nonmember.evaluation.inferiority import no_worse
 from nonmember.evaluation.intervals import Interval, clopper_pearson
-from nonmember.report import classifiers, plots, roles, words
+from nonmember.report import (
+    advice,
+    annex,
+    attackers,
+    classifiers,
+    curves,
+    histograms,
+    plots,
+    roles,
+    scripts,
+    words,
+)
 from nonmember.report.study import study, tpr_at
 from nonmember.report.tradeoff import shown, tradeoff
 
@@ -43,9 +54,14 @@ FILTERS = {
 }
 GLOBALS = {
     "adaptive": roles.ADAPTIVE,
+    "annex": annex.annex,
+    "annex_preface": annex.PREFACE,
+    "attacker": attackers.attacker,
     "clopper_pearson": clopper_pearson,
+    "no_worse": no_worse,
     "marks": {True: "leaks", False: "clean", None: "incomparable"},
     "perplexity": words.perplexity,
+    "scripts": scripts,
     "states": words.STATES,
 }
 
@@ -60,11 +76,11 @@ class Chapter:
     fprs: tuple[float, ...]
     by_role: roles.Table | None
     gap: Interval | None
-    drawings: Mapping[str, Markup]
+    drawings: Mapping[str, plots.Drawing]
 
 
 def render(results: Results, texts: Mapping[str, str] | None = None) -> str:
-    """The page as one HTML document that makes no request and runs no script.
+    """The page as one HTML document that makes no request, and reads the same without scripts.
 
     Args:
         results: the run.
@@ -75,6 +91,7 @@ def render(results: Results, texts: Mapping[str, str] | None = None) -> str:
     """
     beside = study(results)
     placed = shown(beside.lines) if beside else []
+    chapters = [chapter(target) for target in results.targets]
     return (
         environment()
         .get_template("page.jinja")
@@ -84,8 +101,10 @@ def render(results: Results, texts: Mapping[str, str] | None = None) -> str:
             wording=words.WORDING[results.kind],
             texts=texts,
             study=beside,
-            tradeoff=Markup(plots.svg(tradeoff(placed))) if len(placed) > 1 else None,
-            chapters=[chapter(target) for target in results.targets],
+            tradeoff=plots.drawing(tradeoff(placed)) if len(placed) > 1 else None,
+            steps=advice.steps(results),
+            chapters=chapters,
+            drawn=any(one.drawings for one in chapters),
             references=classifiers.references(results),
             findings=_gathered(results),
             tested=_tested(results),
@@ -104,13 +123,7 @@ def write(results: Results, path: Path, texts: Mapping[str, str] | None = None) 
     Raises:
         OSError: the folder is missing or not writable; ``path`` is then as it was.
     """
-    page = render(results, texts)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        unfinished.write_text(page, encoding="utf-8")
-        os.replace(unfinished, path)  # noqa: PTH105 - the one call whose atomicity is documented
-    finally:
-        unfinished.unlink(missing_ok=True)
+    whole.write(path, render(results, texts).encode())
 
 
 def chapter(target: TargetResult) -> Chapter:
@@ -118,12 +131,12 @@ def chapter(target: TargetResult) -> Chapter:
     attacks = plots.by_auc(target.attacks)
     strongest = next((attack for attack in attacks if attack.name == target.strongest), None)
     fprs = sorted({point.fpr for attack in attacks for point in attack.tpr}, reverse=True)
-    drawings = {}
+    specs = {}
     if attacks:
-        drawings = {"forest": plots.forest(target), "roc": plots.roc(target)}
+        specs = {"forest": plots.forest(target), "roc": curves.roc(target)}
     if strongest:
-        drawings["histogram"] = plots.histogram(strongest)
-    drawn = {name: Markup(plots.svg(spec)) for name, spec in drawings.items()}
+        specs["histogram"] = histograms.histogram(strongest, attacks)
+    drawn = {name: plots.drawing(spec) for name, spec in specs.items()}
     by_role, gap = roles.table(target), classifiers.gap(target)
     return Chapter(target, attacks, strongest, tuple(fprs), by_role, gap, drawn)
 

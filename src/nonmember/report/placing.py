@@ -20,7 +20,7 @@ class Placing:
     """How targets of one kind are placed, and what is said of it.
 
     ``place`` gives a target's point and the ends of its bars, ``told`` the same in words;
-    ``most`` is the largest worth that there is.
+    ``most`` is the largest worth that there is, ``rising``: more of it is better.
     """
 
     what: str
@@ -30,6 +30,7 @@ class Placing:
     most: float
     place: Callable[[Line], Spec]
     told: Callable[[Line], str]
+    rising: bool = False
 
 
 def of(lines: Sequence[Line]) -> Placing:
@@ -124,6 +125,7 @@ DOWNSTREAM = Placing(
     most=1.0,
     place=_tuned,
     told=_tuned_told,
+    rising=True,
 )
 CLASSIFIERS = Placing(
     what="Strongest attacks' AUC against held-out cross-entropy",

@@ -26,11 +26,15 @@ SERIES: tuple[tuple[str, list[int]], ...] = (
 REST: tuple[str, list[int]] = ("var(--rest, #8f8f8f)", [1, 0])
 LABEL_LIMIT = 170  # pixels
 INK = {"color": "currentColor"}
+HOVER = "hover"  # a layer that only a pointer needs
+SILENT = {"aria": False}  # of parts of a picture: its description says what they show
 
 THEME: Spec = {
     "font": "system-ui, sans-serif",
     "view": {"stroke": None},
+    "mark": SILENT,
     "axis": {
+        **SILENT,
         "labelColor": "currentColor",
         "titleColor": "currentColor",
         "domainColor": "currentColor",
@@ -45,6 +49,7 @@ THEME: Spec = {
         "titlePadding": 8,
     },
     "legend": {
+        **SILENT,
         "labelColor": "currentColor",
         "labelFontSize": 12,
         "labelLimit": 220,
@@ -80,6 +85,19 @@ def drawable(part: Any) -> Any:
     if isinstance(part, list | tuple):
         return [drawable(inner) for inner in part]
     return part
+
+
+def still(spec: Spec) -> Spec:
+    """``spec`` without what only a pointer needs."""
+    if "layer" not in spec:
+        return spec
+    return {**spec, "layer": [still(one) for one in spec["layer"] if one.get("name") != HOVER]}
+
+
+def told(fields: Mapping[str, str], *more: Spec) -> Spec:
+    """What a pointer is told of a mark: fields that are texts, by their titles, and ``more``."""
+    texts = [{"field": name, "type": "nominal", "title": title} for name, title in fields.items()]
+    return {"tooltip": [*texts, *more]}
 
 
 def log_scale(field: str, title: str, start: float) -> Spec:

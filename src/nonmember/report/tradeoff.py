@@ -9,7 +9,7 @@ import numpy as np
 from nonmember.report import defended, placing
 from nonmember.report.placing import BARE, CHILD, DEFENDED, UNDEFENDED, Placing
 from nonmember.report.study import Line
-from nonmember.report.theme import INK, MEMBER, NON_MEMBER, Spec, specification
+from nonmember.report.theme import INK, MEMBER, NON_MEMBER, Spec, specification, told
 
 WIDTH, HEIGHT = 420, 300  # pixels
 LETTER, LINE_HEIGHT, GAP = 6.5, 14, 9  # pixels; the reader's font is not known
@@ -63,13 +63,13 @@ def tradeoff(lines: Sequence[Line]) -> Spec:
     where either lies. Of models that are fine-tuned for another task, the mean AUC over
     references over the accuracy in that task; of defended classifiers the AUC of the strongest
     attack on scores over held-out cross-entropy, and hollow, of that on labels alone; all with
-    their intervals.
+    their intervals. A thin line joins the targets that none is better than on both counts.
 
     Args:
         lines: one or more, such as ``shown`` keeps.
     """
     of = placing.of(lines)
-    rows = [of.place(line) for line in lines]
+    rows = [{**of.place(line), "told": of.told(line)} for line in lines]
     return specification(
         f"{of.what} of {len(rows)} models: {'; '.join(map(of.told, lines))}.",
         width=WIDTH,
@@ -114,15 +114,40 @@ def _layers(rows: Sequence[Spec], of: Placing, lowest: float) -> list[Spec]:
             "mark": {"type": "rule", "strokeDash": [4, 3]} | INK,
             "encoding": {"y": {"datum": 0.5, **y}},
         },
+        _line(front(rows, rising=of.rising), at),
         _bar({"x": at["x"], "y": {"field": "low", **y}, "y2": {"field": "high"}}),
         _bar({"x": {"field": "cheapest", **x}, "x2": {"field": "dearest"}, "y": at["y"]}),
         {
             "mark": {"type": "point", "size": 90, "opacity": 1, "filled": True},
-            "encoding": at | _kinds(rows),
+            "encoding": at | _kinds(rows) | told({"name": "Model", "told": "Figures"}),
         },
         *_of_labels(rows, x, y),
         *_names(rows, across, lowest),
     ]
+
+
+def front(rows: Sequence[Spec], *, rising: bool) -> list[Spec]:
+    """The rows that no other is better than on one count and as good as on the other.
+
+    By the estimates alone, and from the lowest worth to the highest.
+    """
+
+    def counts(row: Spec) -> tuple[float, float]:
+        worth = row["perplexity"]
+        return row["auc"], -worth if rising else worth
+
+    def beaten(row: Spec) -> bool:
+        auc, cost = counts(row)
+        others = map(counts, rows)
+        return any(a <= auc and c <= cost and (a, c) != (auc, cost) for a, c in others)
+
+    return sorted((row for row in rows if not beaten(row)), key=lambda row: row["perplexity"])
+
+
+def _line(best: Sequence[Spec], at: Spec) -> Spec:
+    ends = [{key: row[key] for key in ("perplexity", "auc")} for row in best]
+    mark = {"type": "line", "strokeWidth": 1, "opacity": 0.6}
+    return {"data": {"values": ends}, "mark": mark | INK, "encoding": at}
 
 
 def _of_labels(rows: Sequence[Spec], x: Spec, y: Spec) -> list[Spec]:
