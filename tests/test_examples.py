@@ -20,6 +20,8 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
         ("04_safer_data_with_trl.py", "rewritten"),
         ("05_classifier.py", "rmia"),
         ("06_fence.py", "fenced"),
+        ("07_audit_after_training.py", "The model"),
+        ("08_model_selection.py", "chosen"),
     ],
 )
 def test_an_example_runs(name: str, said: str, tmp_path: Path) -> None:

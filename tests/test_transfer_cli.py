@@ -7,9 +7,10 @@ from pathlib import Path
 import digits_transfer as small
 import pytest
 
-from nonmember import verbs
 from nonmember.audit import records
 from nonmember.errors import SpecError
+from nonmember.verbs import transfer
+from nonmember.verbs.transfer import transfer_study
 
 Say = Callable[..., tuple[int, str, str]]
 RECIPE = [word for pair in small.PARENT.items() for word in ("--recipe", "{}={}".format(*pair))]
@@ -56,7 +57,7 @@ def test_files_to_a_page_that_holds_ways_side_by_side(
 def test_the_embedded_study_is_planned_as_it_is_described(
     say: Say, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    spec = verbs.transfer_study("digits")
+    spec = transfer_study("digits")
     assert spec.parents.count == 64 and spec.downstream.merge == 2
     ways = spec.targets.values()
     assert {one.kind for one in ways} == {"head", "last_k", "full", "lora"}  # what is trained,
@@ -67,8 +68,8 @@ def test_the_embedded_study_is_planned_as_it_is_described(
     status, out, _ = say(*words, "--dry-run")
     assert status == 0 and out.count("pre-train references") == 2
     assert "leave these flags out" in refused(say(*words, "--members", "a.npz"))
-    assert verbs.transfer_study("digits", references=8, seed=3).parents.count == 8
-    assert verbs.transfer_study("digits", access="topk", k=3).attacks.k == 3
+    assert transfer_study("digits", references=8, seed=3).parents.count == 8
+    assert transfer_study("digits", access="topk", k=3).attacks.k == 3
 
 
 @pytest.mark.parametrize(
@@ -107,12 +108,12 @@ def test_what_cannot_be_is_one_sentence(
 
 
 def test_a_way_is_read_as_it_is_written() -> None:
-    assert verbs.transfer.way("dp_lora:rank=4,epsilon=2,epochs=5") == {
+    assert transfer.way("dp_lora:rank=4,epsilon=2,epochs=5") == {
         "kind": "lora",
         "rank": 4,
         "epsilon": 2,
         "recipe": {"epochs": 5},
     }
-    assert verbs.transfer.way("head:share=0.1")["share"] == 0.1
+    assert transfer.way("head:share=0.1")["share"] == 0.1
     with pytest.raises(SpecError, match="--setting dp_tail: no way of fine-tuning"):
-        verbs.transfer.way("dp_tail")
+        transfer.way("dp_tail")

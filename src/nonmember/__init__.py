@@ -8,8 +8,10 @@ from importlib import import_module
 from typing import Any
 
 __all__ = [
-    "attack", "audit_classifier", "audit_spec", "audit_transfer", "defense", "dry_run", "fence",
-    "protect", "protect_dataset", "rewriter", "signal", "write_report",
+    "AuditCallback", "attack", "audit_classifier", "audit_spec", "audit_transfer", "canaries",
+    "compare", "defense", "dry_run", "export", "fence", "gate", "log_mlflow", "log_wandb",
+    "membership_scorer", "protect", "protect_dataset", "rewriter", "schema", "signal",
+    "verify", "write_report",
 ]  # fmt: skip
 
 _HOMES = {
@@ -17,14 +19,24 @@ _HOMES = {
     "signal": "nonmember.signals.catalogue",
     "defense": "nonmember.defenses.registry",
     "rewriter": "nonmember.rewriting.registry",
-    "audit_classifier": "nonmember.verbs",
-    "audit_spec": "nonmember.verbs",
-    "audit_transfer": "nonmember.verbs",
-    "dry_run": "nonmember.verbs",
-    "fence": "nonmember.verbs",
-    "protect": "nonmember.verbs",
-    "protect_dataset": "nonmember.verbs",
-    "write_report": "nonmember.verbs",
+    "audit_classifier": "nonmember.verbs.classifiers",
+    "audit_spec": "nonmember.verbs.audits",
+    "audit_transfer": "nonmember.verbs.transfer",
+    "canaries": "nonmember.verbs.canaries",
+    "compare": "nonmember.verbs.compare",
+    "dry_run": "nonmember.verbs.audits",
+    "export": "nonmember.verbs.export",
+    "fence": "nonmember.verbs.fence",
+    "gate": "nonmember.verbs.gate",
+    "protect": "nonmember.verbs.protection",
+    "protect_dataset": "nonmember.verbs.protection",
+    "schema": "nonmember.audit.schema",
+    "verify": "nonmember.verbs.verify",
+    "write_report": "nonmember.verbs.audits",
+    "AuditCallback": "nonmember.verbs.callback",
+    "log_mlflow": "nonmember.verbs.tracking",
+    "log_wandb": "nonmember.verbs.tracking",
+    "membership_scorer": "nonmember.verbs.scorer",
 }
 
 

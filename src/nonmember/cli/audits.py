@@ -5,15 +5,21 @@ from typing import Annotated
 
 import typer
 
+from nonmember.cli.emitted import emit
 from nonmember.cli.flags import (
     Address,
     Attacks,
+    Canaries,
+    ClaimedDelta,
+    ClaimedEpsilon,
     Device,
     DryRun,
     Engine,
     EngineName,
     Field,
     Fpr,
+    GuessBy,
+    Json,
     MaxTokens,
     Output,
     Packed,
@@ -41,12 +47,13 @@ def demo(
     ] = False,
     store: StoreAt = None,
     dry_run: DryRun = False,
+    json: Json = False,
 ) -> None:
     """Attack real models, defend them, and attack again: each study of the demo, and an index."""
     from nonmember.verbs import specs
 
     place = output or Path("demo-quick" if quick else "demo")
-    one_by_one(specs.demo_specs(quick=quick), place, store, dry_run=dry_run)
+    one_by_one(specs.demo_specs(quick=quick), place, store, dry_run=dry_run, json=json)
 
 
 @audits.command()
@@ -59,17 +66,22 @@ def llm(
             "address of an OpenAI-compatible endpoint (with --served and --tokenizer).",
         ),
     ],
+    output: Output,
     members: Annotated[
-        str,
+        str | None,
         typer.Option(
             "--members",
             help="Records it was trained on: .jsonl, .csv, .parquet, or a saved data set.",
         ),
-    ],
+    ] = None,
     non_members: Annotated[
-        str, typer.Option("--non-members", help="Records like them that it was not trained on.")
-    ],
-    output: Output,
+        str | None,
+        typer.Option("--non-members", help="Records like them that it was not trained on."),
+    ] = None,
+    canaries: Canaries = None,
+    guess_by: GuessBy = None,
+    claimed_epsilon: ClaimedEpsilon = None,
+    claimed_delta: ClaimedDelta = None,
     base: Annotated[
         str | None,
         typer.Option(
@@ -156,29 +168,25 @@ def llm(
     address: Address = None,
     store: StoreAt = None,
     dry_run: DryRun = False,
+    json: Json = False,
 ) -> None:
     """Audit a fine-tuned language model on records it was and was not trained on."""
-    from nonmember import verbs
     from nonmember.audit.engine import chosen
+    from nonmember.verbs.specs import claimed_values, endpoint_values, llm_spec
 
-    spec = verbs.llm_spec(
+    whose = {"canaries": canaries, "guess_by": guess_by, "field": field, "group": group}
+    read = {"max_tokens": max_tokens, "packed": packed, "long": long}
+    spec = llm_spec(
         model,
         members,
         non_members,
         target={
             "base": base,
             "ledger": ledger,
-            "endpoint": verbs.endpoint_values(served, tokenizer, per_second, insecure=insecure),
+            "claimed": claimed_values(claimed_epsilon, claimed_delta),
+            "endpoint": endpoint_values(served, tokenizer, per_second, insecure=insecure),
         },
-        data={
-            "field": field,
-            "group": group,
-            "max_tokens": max_tokens,
-            "known": known,
-            "packed": packed,
-            "long": long,
-            "corpus": corpus,
-        },
+        data={**whose, **read, "known": known, "corpus": corpus},
         attacks={"run": attacks or None, "access": access, "queries": queries},
         references={"count": references},
         fpr=fpr or (),
@@ -186,7 +194,8 @@ def llm(
         compute={"device": device, "precision": precision},
         show_text=show_text,
     )
-    audit(spec, output, store, dry_run=dry_run, engine=chosen(engine.value, workers, address))
+    where = chosen(engine.value, workers, address)
+    audit(spec, output, store, dry_run=dry_run, json=json, engine=where)
 
 
 @audits.command("spec")
@@ -198,13 +207,14 @@ def audit_spec(
     address: Address = None,
     store: StoreAt = None,
     dry_run: DryRun = False,
+    json: Json = False,
 ) -> None:
     """Run the audit that a TOML file describes."""
     from nonmember.audit.engine import chosen
     from nonmember.audit.kinds import read
 
     where = chosen(engine.value, workers, address)
-    audit(read(file), output, store, dry_run=dry_run, engine=where)
+    audit(read(file), output, store, dry_run=dry_run, json=json, engine=where)
 
 
 @app.command()
@@ -217,8 +227,13 @@ def report(
             help="Whether the most exposed records' texts are on the page; as asked, by default.",
         ),
     ] = None,
+    json: Json = False,
 ) -> None:
     """Write the page of a finished audit anew."""
-    from nonmember import verbs
+    import nonmember as nm
 
-    typer.echo(verbs.write_report(run, show_text=show_text))
+    page = nm.write_report(run, show_text=show_text)
+    if json:
+        emit({"page": page})
+    else:
+        typer.echo(page)

@@ -8,12 +8,17 @@ import typer
 from nonmember.cli.flags import (
     Address,
     Attacks,
+    Canaries,
+    ClaimedDelta,
+    ClaimedEpsilon,
     ClassifierAccess,
     Device,
     DryRun,
     Engine,
     EngineName,
     Fpr,
+    GuessBy,
+    Json,
     Label,
     Output,
     Person,
@@ -37,16 +42,21 @@ def classifier(
             "probabilities, members' rows first (.npz, .npy, .csv, .parquet).",
         ),
     ],
+    output: Output,
     members: Annotated[
-        str,
+        str | None,
         typer.Option(
             "--members", help="Labelled examples it was trained on: .npz, .csv, .parquet, .jsonl."
         ),
-    ],
+    ] = None,
     non_members: Annotated[
-        str, typer.Option("--non-members", help="Examples like them that it was not trained on.")
-    ],
-    output: Output,
+        str | None,
+        typer.Option("--non-members", help="Examples like them that it was not trained on."),
+    ] = None,
+    canaries: Canaries = None,
+    guess_by: GuessBy = None,
+    claimed_epsilon: ClaimedEpsilon = None,
+    claimed_delta: ClaimedDelta = None,
     weights: Weights = None,
     label: Label = "label",
     text: Annotated[
@@ -60,6 +70,14 @@ def classifier(
             help="Share of the non-members that the attacker knows; they are not evaluated.",
         ),
     ] = 0.2,
+    calibrated_on: Annotated[
+        str | None,
+        typer.Option(
+            "--calibrated-on",
+            help="Examples by which the model's temperature, threshold or defense was set; "
+            "candidates among them take the verdict away.",
+        ),
+    ] = None,
     references: Annotated[
         int,
         typer.Option(
@@ -112,27 +130,27 @@ def classifier(
     address: Address = None,
     store: StoreAt = None,
     dry_run: DryRun = False,
+    json: Json = False,
 ) -> None:
     """Audit a classifier on examples it was and was not trained on."""
-    from nonmember import verbs
     from nonmember.audit.engine import chosen
+    from nonmember.verbs.classifiers import classifier_spec
+    from nonmember.verbs.specs import claimed_values, option_values
 
-    spec = verbs.classifier_spec(
+    sides = {"members": members, "non_members": non_members, "calibrated_on": calibrated_on}
+    read = {"canaries": canaries, "guess_by": guess_by, "label": label, "text": text}
+    spec = classifier_spec(
         model,
-        target={"weights": weights},
-        data={
-            "members": members,
-            "non_members": non_members,
-            "label": label,
-            "text": text,
-            "group": group,
-            "population": population,
+        target={
+            "weights": weights,
+            "claimed": claimed_values(claimed_epsilon, claimed_delta),
         },
+        data={**sides, **read, "group": group, "population": population},
         references={
             "count": references,
             "architecture": architecture,
-            "options": verbs.option_values("--option", options or ()),
-            "recipe": verbs.option_values("--recipe", recipe or ()),
+            "options": option_values("--option", options or ()),
+            "recipe": option_values("--recipe", recipe or ()),
             "precision": precision,
         },
         settings={
@@ -143,4 +161,4 @@ def classifier(
         },
     )
     where = chosen(engine.value, workers, address)
-    audit(spec, Path(output), store, dry_run=dry_run, engine=where)
+    audit(spec, Path(output), store, dry_run=dry_run, json=json, engine=where)

@@ -13,6 +13,7 @@ from nonmember.cli.flags import (
     Engine,
     EngineName,
     Fpr,
+    Json,
     Label,
     Output,
     Person,
@@ -23,6 +24,11 @@ from nonmember.cli.flags import (
     app,
 )
 from nonmember.cli.running import audit
+
+NOT_PLANNED = (
+    "Not among them: the copies by which the fence is set once more when it is written, under a "
+    "secret that is drawn only then."
+)
 
 
 @app.command()
@@ -75,6 +81,20 @@ def fence(
     ] = None,
     label: Label = "label",
     group: Person = None,
+    population: Annotated[
+        float,
+        typer.Option(
+            "--population",
+            help="Share of the non-members that attackers know as such; they are not evaluated.",
+        ),
+    ] = 0.2,
+    calibration: Annotated[
+        float,
+        typer.Option(
+            "--calibration",
+            help="Share of either side that the defenses are set by; they are not evaluated.",
+        ),
+    ] = 0.3,
     references: Annotated[
         int, typer.Option("--references", help="Reference models to train; an even number.")
     ] = 0,
@@ -101,20 +121,22 @@ def fence(
     address: Address = None,
     store: StoreAt = None,
     dry_run: DryRun = False,
+    json: Json = False,
 ) -> None:
     """Put Diffence around a classifier, attack it before and after, and write the fenced model."""
-    from nonmember import verbs
     from nonmember.audit.engine import chosen
+    from nonmember.verbs.fence import fence_by_spec, fence_spec, regeneration
 
     sides = {"members": members, "non_members": non_members, "public": public}
-    spec = verbs.fence_spec(
+    aside = {"population": population, "calibration": calibration}
+    spec = fence_spec(
         model,
-        data={**sides, "label": label, "group": group},
+        data={**sides, "label": label, "group": group, **aside},
         options={"selector": selector},
         target={"weights": weights},
         references={"count": references, "architecture": architecture},
         settings={
-            "diffusion": verbs.regeneration(diffusion, setting or (), recipe or ()),
+            "diffusion": regeneration(diffusion, setting or (), recipe or ()),
             "attacks": {"run": attacks or None, "access": access, "queries": queries},
             "evaluation": {"fpr": tuple(fpr)} if fpr else {},
             "seed": seed,
@@ -122,6 +144,7 @@ def fence(
         },
     )
     where = chosen(engine.value, workers, address)
-    audit(spec, output, store, dry_run=dry_run, engine=where, more=verbs.fence_by_spec)
-    if not dry_run:
-        typer.echo(f"The fenced model: {output / 'fenced'}")
+    more, also = fence_by_spec, {"fenced_model": output / "fenced"}
+    audit(spec, output, store, dry_run=dry_run, json=json, engine=where, more=more, also=also)
+    if dry_run:
+        typer.echo(NOT_PLANNED, err=json)

@@ -4,41 +4,49 @@ from typing import Annotated
 
 import typer
 
-from nonmember.cli.flags import lists
+from nonmember.cli.emitted import emit
+from nonmember.cli.flags import Json, lists
+from nonmember.errors import SpecError
 
 
 @lists.command("attacks")
 def list_attacks(
     markdown: Annotated[bool, typer.Option("--markdown", help="As a Markdown table.")] = False,
+    json: Json = False,
 ) -> None:
     """Every attack, the access it needs, and its paper."""
     from nonmember import console
 
+    if markdown and json:
+        raise SpecError("list attacks: --markdown and --json are two forms; leave one out")
     if markdown:
         typer.echo(console.attacks_markdown())
     else:
-        console.attacks()
+        _show("attacks", json=json)
 
 
 @lists.command("signals")
-def list_signals() -> None:
+def list_signals(json: Json = False) -> None:
     """Every signal, the access it needs, and where it comes from."""
-    from nonmember import console
-
-    console.signals()
+    _show("signals", json=json)
 
 
 @lists.command("defenses")
-def list_defenses() -> None:
+def list_defenses(json: Json = False) -> None:
     """Every defense, the stage at which it steps in, and its paper."""
-    from nonmember import console
-
-    console.defenses()
+    _show("defenses", json=json)
 
 
 @lists.command("rewriters")
-def list_rewriters() -> None:
+def list_rewriters(json: Json = False) -> None:
     """Every rewriter, its options, and whether texts leave this machine."""
+    _show("rewriters", json=json)
+
+
+def _show(what: str, *, json: bool) -> None:
     from nonmember import console
 
-    console.rewriters()
+    if json:
+        emit({what: console.LISTS[what]()})
+    else:
+        console.listed(what)

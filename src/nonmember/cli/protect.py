@@ -6,7 +6,19 @@ from typing import Annotated
 
 import typer
 
-from nonmember.cli.flags import Device, Field, MaxTokens, Packed, Precision, StoreAt, app
+from nonmember.cli import completion
+from nonmember.cli.emitted import emit
+from nonmember.cli.flags import (
+    Device,
+    Field,
+    Json,
+    MaxTokens,
+    Packed,
+    Precision,
+    Rewriter,
+    StoreAt,
+    app,
+)
 
 
 class OnReject(StrEnum):
@@ -30,9 +42,7 @@ def protect(
         float,
         typer.Option("--ratio", min=0, max=1, help="Share of the records that are rewritten."),
     ] = 0.5,
-    rewriter: Annotated[
-        str, typer.Option("--rewriter", help="synonyms, code, chat, endpoint; see list rewriters.")
-    ] = "synonyms",
+    rewriter: Rewriter = "synonyms",
     rewriter_option: Annotated[
         list[str] | None,
         typer.Option("--rewriter-option", help="NAME=VALUE of the rewriter; repeat for more."),
@@ -61,7 +71,9 @@ def protect(
     selector: Annotated[
         str,
         typer.Option(
-            "--selector", help="What says which records are exposed: lowest_loss, loss_drop, ..."
+            "--selector",
+            help="What says which records are exposed: lowest_loss, loss_drop, ...",
+            autocompletion=completion.selectors,
         ),
     ] = "lowest_loss",
     warmup_epochs: Annotated[
@@ -88,11 +100,14 @@ def protect(
     device: Device = "auto",
     precision: Precision = "auto",
     store: StoreAt = None,
+    json: Json = False,
 ) -> None:
     """Rewrite the training records that would give themselves away; then train on the rest."""
-    from nonmember import console, verbs
+    from nonmember import console
+    from nonmember.verbs import protection, specs
 
-    order = verbs.protect_order(
+    how_long = {"epochs": epochs, "batch_size": batch_size}
+    order = protection.protect_order(
         data,
         model,
         ratio=ratio,
@@ -100,8 +115,8 @@ def protect(
         defense={"selector": selector, "warmup_epochs": warmup_epochs},
         rewriter={
             "name": rewriter,
-            "options": verbs.option_values("--rewriter-option", rewriter_option or ()),
-            "limits": verbs.option_values("--limit", limit or ()),
+            "options": specs.option_values("--rewriter-option", rewriter_option or ()),
+            "limits": specs.option_values("--limit", limit or ()),
             "on_reject": on_reject.value.replace("-", "_"),
             "attempts": attempts,
         },
@@ -109,14 +124,12 @@ def protect(
             "field": field,
             "max_tokens": max_tokens,
             "packed": packed,
-            "recipe": {
-                "method": method,
-                "learning_rate": learning_rate,
-                "epochs": epochs,
-                "batch_size": batch_size,
-            },
+            "recipe": {"method": method, "learning_rate": learning_rate, **how_long},
             "compute": {"device": device, "precision": precision},
         },
     )
-    manifest = verbs.protect(order, output, store=store, observe=console.progress)
-    console.protected(manifest, output)
+    manifest = protection.protect(order, output, store=store, observe=console.progress)
+    if json:
+        emit(console.made_safer(manifest, output))
+    else:
+        console.protected(manifest, output)

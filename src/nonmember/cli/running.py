@@ -3,9 +3,16 @@
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import typer
+
+from nonmember.cli.emitted import emit
+
+NOTHING: Mapping[str, Path] = MappingProxyType({})
+INCOMPLETE, INVALID = 1, 3
+"""Exit statuses of audits: an attack gave no figure; no figure of some target is evidence."""
 
 
 def audit(
@@ -14,19 +21,35 @@ def audit(
     store: Path | None,
     *,
     dry_run: bool,
+    json: bool = False,
     engine: Any = None,
     more: Callable[..., Any] | None = None,
+    also: Mapping[str, Path] = NOTHING,
 ) -> None:
-    """Audit, show what was found, and say with the exit status whether all of it ran.
+    """Audit, show what was found, and say with the exit status whether it is evidence.
 
-    ``more`` is what does it, where it does more than to audit.
+    ``more`` is what does it, where it does more than to audit; ``also`` what that leaves, and
+    where.
     """
-    if not _audited(spec, output, store, dry_run=dry_run, engine=engine, more=more):
-        raise typer.Exit(1)
+    status, found = _audited(
+        spec, output, store, dry_run=dry_run, json=json, engine=engine, more=more
+    )
+    left = NOTHING if dry_run else also
+    if json:
+        emit({**found, **left})
+    for name, path in {} if json else left.items():
+        typer.echo(f"The {name.replace('_', ' ')}: {path}")
+    if status:
+        raise typer.Exit(status)
 
 
 def one_by_one(
-    studies: Mapping[str, Any], output: Path, store: Path | None, *, dry_run: bool
+    studies: Mapping[str, Any],
+    output: Path,
+    store: Path | None,
+    *,
+    dry_run: bool,
+    json: bool = False,
 ) -> None:
     """Audit after audit, each in a folder of its own by its name, and an index of all pages.
 
@@ -35,16 +58,21 @@ def one_by_one(
     from nonmember.verbs import studies as several
 
     several.check(output, studies)
-    complete = []
+    statuses, found = [], {}
     for number, (name, spec) in enumerate(studies.items(), start=1):
-        typer.echo(f"\nStudy {number} of {len(studies)}, {name}: {spec.title}")
-        complete.append(_audited(spec, output / name, store, dry_run=dry_run))
+        said = f"\nStudy {number} of {len(studies)}, {name}: {spec.title}"
+        typer.echo(said, err=json)
+        status, found[name] = _audited(spec, output / name, store, dry_run=dry_run, json=json)
+        statuses.append(status)
         if not dry_run:
             several.write_index(output, studies)
-    if not dry_run:
-        typer.echo(f"All studies: {output / several.INDEX}")
-    if not all(complete):
-        raise typer.Exit(1)
+    where = NOTHING if dry_run else {"index": output / several.INDEX}
+    if json:
+        emit({"studies": found, **where})
+    for path in () if json else where.values():
+        typer.echo(f"All studies: {path}")
+    if any(statuses):
+        raise typer.Exit(min(status for status in statuses if status))
 
 
 def _audited(
@@ -53,19 +81,25 @@ def _audited(
     store: Path | None,
     *,
     dry_run: bool,
+    json: bool,
     engine: Any = None,
     more: Callable[..., Any] | None = None,
-) -> bool:
-    """Whether all that was to run did."""
-    from nonmember import console, verbs
+) -> tuple[int, dict[str, Any]]:
+    """The exit status, and what was found; shown as tables, unless as ``json``."""
+    import nonmember as nm
+    from nonmember import console
+    from nonmember.verbs.audits import incomplete, invalid
 
     crew = engine.crew() if engine else None
     if dry_run:
-        console.plan(*verbs.dry_run(spec, store=store), crew=crew)
-        return True
+        pending, done = nm.dry_run(spec, store=store)
+        if not json:
+            console.plan(pending, done, crew)
+        return 0, console.planned(pending, done, crew)
     observe = partial(console.progress, crew=crew)
-    do = more or verbs.audit_spec
-    found = do(spec, output, store=store, observe=observe, engine=engine)
-    console.results(found)
-    typer.echo(f"\nThe page: {output / 'report.html'}")
-    return not verbs.incomplete(found)
+    found = (more or nm.audit_spec)(spec, output, store=store, observe=observe, engine=engine)
+    status = INCOMPLETE if incomplete(found) else INVALID if invalid(found) else 0
+    if not json:
+        console.results(found)
+        typer.echo(f"\nThe page: {output / 'report.html'}")
+    return status, console.audited(found, output, complete=status != INCOMPLETE)

@@ -13,6 +13,7 @@ from nonmember.cli.flags import (
     Engine,
     EngineName,
     Fpr,
+    Json,
     Label,
     Output,
     Person,
@@ -96,35 +97,36 @@ def transfer(
     address: Address = None,
     store: StoreAt = None,
     dry_run: DryRun = False,
+    json: Json = False,
 ) -> None:
     """Find out what fine-tuned classifiers tell of the data their ancestor was trained on."""
-    from nonmember import verbs
     from nonmember.audit.engine import chosen
+    from nonmember.verbs.specs import option_values
+    from nonmember.verbs.transfer import transfer_spec, transfer_study
 
     where = chosen(engine.value, workers, address)
     if study is not None:
         files = (members, non_members, downstream, architecture, model, weights, group)
         beside = (*files, setting, recipe, attacks, fpr)
-        spec = verbs.transfer_study(
+        spec = transfer_study(
             study, beside, references=references, access=access, k=top_k, seed=seed, device=device
         )
-        audit(spec, output, store, dry_run=dry_run, engine=where)
-        return
-    spec = verbs.transfer_spec(
-        setting or (),
-        data={"members": members, "non_members": non_members, "label": label, "group": group},
-        downstream={"pool": downstream, "label": label},
-        parents={
-            "architecture": architecture,
-            "count": references,
-            "recipe": verbs.option_values("--recipe", recipe or ()),
-        },
-        model={"model": model, "weights": weights} if model or weights else None,
-        settings={
-            "attacks": {"run": attacks or None, "access": access, "k": top_k},
-            "evaluation": {"fpr": tuple(fpr)} if fpr else {},
-            "seed": seed,
-            "compute": {"device": device},
-        },
-    )
-    audit(spec, output, store, dry_run=dry_run, engine=where)
+    else:
+        spec = transfer_spec(
+            setting or (),
+            data={"members": members, "non_members": non_members, "label": label, "group": group},
+            downstream={"pool": downstream, "label": label},
+            parents={
+                "architecture": architecture,
+                "count": references,
+                "recipe": option_values("--recipe", recipe or ()),
+            },
+            model={"model": model, "weights": weights} if model or weights else None,
+            settings={
+                "attacks": {"run": attacks or None, "access": access, "k": top_k},
+                "evaluation": {"fpr": tuple(fpr)} if fpr else {},
+                "seed": seed,
+                "compute": {"device": device},
+            },
+        )
+    audit(spec, output, store, dry_run=dry_run, json=json, engine=where)

@@ -18,12 +18,13 @@ from nonmember.audit.engine import Crew, Watch
 from nonmember.audit.jobs import Job, Protect
 from nonmember.audit.records import AttackResult, Results, TargetResult
 from nonmember.console import beside, figures
-from nonmember.console.lists import attacks as attacks
+from nonmember.console.lists import LISTS as LISTS
 from nonmember.console.lists import attacks_markdown as attacks_markdown
-from nonmember.console.lists import defenses as defenses
-from nonmember.console.lists import rewriters as rewriters
-from nonmember.console.lists import signals as signals
-from nonmember.console.streams import err, out
+from nonmember.console.lists import listed as listed
+from nonmember.console.plain import audited as audited
+from nonmember.console.plain import made_safer as made_safer
+from nonmember.console.plain import planned as planned
+from nonmember.console.streams import err, moving, out
 from nonmember.evaluation.checks import Finding
 from nonmember.report import roles, words
 from nonmember.report.study import study
@@ -54,7 +55,7 @@ def progress(pending: Sequence[Job], crew: Crew | None = None) -> Iterator[Watch
         TextColumn("left"),
         TimeRemainingColumn(elapsed_when_finished=False),
     )
-    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bar:
+    with Progress(*columns, console=err, transient=True, disable=not moving(err)) as bar:
         task = bar.add_task("", total=1.0)
 
         def watch(what: str, share: float) -> None:
@@ -97,12 +98,8 @@ def results(found: Results) -> None:
         for line in _of_roles(target):
             out.print(escape(line), highlight=False)
         out.print(f"[bold]{escape(target.verdict)}[/]", highlight=False)
-        for line in (
-            *_together(target),
-            *_utility(target),
-            *_correct(target),
-            *_transferred(target),
-        ):
+        worth = *_utility(target), *_correct(target), *_left_apart(target), *_transferred(target)
+        for line in (*_together(target), *worth):
             out.print(escape(line), highlight=False)
         again = target.redraws
         out.print(
@@ -118,6 +115,9 @@ def results(found: Results) -> None:
         out.print(beside.table(together))
         for line in together.follows:
             out.print(escape(line.replace("\N{MINUS SIGN}", "-")), highlight=False)
+    if found.differences:
+        out.print("\n[bold]Differences[/]")
+        out.print(beside.differences(found.differences))
 
 
 def _utility(target: TargetResult) -> list[str]:
@@ -145,6 +145,18 @@ def _correct(target: TargetResult) -> list[str]:
         f"members {figures.share(known.accuracy_on_members)}; cross-entropy "
         f"{figures.digits(known.loss)} nats, calibration error "
         f"{figures.digits(known.calibration_error)}."
+    ]
+
+
+def _left_apart(target: TargetResult) -> list[str]:
+    """What the interval of s1 leaves between members and others; one line, where there is one."""
+    if target.guard is None or target.guard.apart is None:
+        return []
+    found, (inside, outside) = target.guard.apart, target.guard.counts
+    return [
+        f"The interval leaves the confidence of {inside} members and {outside} non-members "
+        f"{figures.digits(found.untouched)} apart ({found.measure}); "
+        f"{found.fitted:.3f} of the {found.fitted_by[0]} and {found.fitted_by[1]} that chose it."
     ]
 
 

@@ -6,9 +6,13 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
+from nonmember.audit.between import Comparison
 from nonmember.audit.records import AttackResult
-from nonmember.console.figures import ABSENT, change, digits, perplexity, share
-from nonmember.report import defended
+from nonmember.audit.worth import DifferenceResult
+from nonmember.console.figures import ABSENT, change, digits, perplexity, points, share
+from nonmember.console.streams import out
+from nonmember.evaluation.intervals import Interval
+from nonmember.report import defended, words
 from nonmember.report.study import Line, Study
 
 
@@ -96,3 +100,48 @@ def _downstream(line: Line) -> list[str]:
         return [ABSENT]
     found = digits(turned.auc) if turned else ABSENT
     return [found, share(known.accuracy), digits(known.calibration_error)]
+
+
+def differences(found: Sequence[DifferenceResult]) -> Table:
+    """A row per figure of two models: what is found of either, and how they differ."""
+    columns: dict[str, Callable[[DifferenceResult], Sequence[str]]] = {
+        "model\nagainst": lambda one: (one.target, one.against),
+        "figure\nrecords": lambda one: (_figure(one), f"{one.members}+{one.non_members}"),
+        "of the model\nby": lambda one: (_either(one, one.second), one.attack),
+        "of the other\nby": lambda one: (_either(one, one.first), one.attack_against),
+        "points\nfor all at once": lambda one: (points(one.change), points(one.simultaneous)),
+        "Holm\nalone": _chance,
+    }
+    rows = Table(*columns, box=box.SIMPLE, show_lines=True)
+    for one in found:
+        rows.add_row(*(escape("\n".join(cell(one))) for cell in columns.values()))
+    return rows
+
+
+def _figure(one: DifferenceResult) -> str:
+    return "AUC" if one.fpr is None else f"TPR at FPR {one.fpr:g}"
+
+
+def _either(one: DifferenceResult, found: Interval) -> str:
+    return digits(found) if one.fpr is None else share(found)
+
+
+def _chance(one: DifferenceResult) -> list[str]:
+    if one.adjusted is None or one.p_value is None:
+        return ["not paired"]
+    return [words.p_value(one.adjusted), words.p_value(one.p_value)]
+
+
+def comparison(found: Comparison) -> None:
+    """Print every run beside the first: what differs, and of which records."""
+    for one in found.beside:
+        names = words.visible(f"{one.second} beside {one.first}")
+        out.print(f"\n[bold]{escape(names)}[/]", highlight=False)
+        held = f"{one.common:,} records are in both, of {one.records[0]:,} and {one.records[1]:,}"
+        moved = f"; {one.moved:,} more are on another side" if one.moved else ""
+        told = f"The same {one.common:,} records." if one.paired else f"Not paired: {held}{moved}."
+        out.print(told, highlight=False)
+        out.print(differences(one.differences))
+        if one.alone:
+            alone = words.visible(", ".join(one.alone))
+            out.print(escape(f"Without a counterpart: {alone}."), highlight=False)

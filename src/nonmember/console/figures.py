@@ -25,3 +25,11 @@ def perplexity(interval: Interval) -> str:
 def change(interval: Interval) -> str:
     """A change of a loss with its interval, nats per token."""
     return f"{interval.value:+.3f} [{interval.low:+.3f}, {interval.high:+.3f}]"
+
+
+def points(interval: Interval) -> str:
+    """A change of a share with its interval, in percentage points."""
+    low, value, high = (
+        f"{100 * end:+.1f}" for end in (interval.low, interval.value, interval.high)
+    )
+    return f"{value} [{low}, {high}]"

@@ -1,7 +1,9 @@
 """What there is to choose from: attacks, signals, defenses and rewriters."""
 
+from collections.abc import Callable, Mapping
 from inspect import signature
 from itertools import groupby
+from typing import Any
 
 from rich import box
 from rich.markup import escape
@@ -20,15 +22,36 @@ from nonmember.rewriting.registry import REWRITERS, Make
 from nonmember.signals.catalogue import SIGNALS, access
 from nonmember.signals.derive import DERIVED
 
+Row = dict[str, Any]
+"""What is told of one thing, by its column; a list is told item by item."""
 
-def attacks() -> None:
-    """Every attack of the registry."""
-    table = Table(Column("attack", no_wrap=True), "access", "needs", "paper", box=box.SIMPLE)
-    for _, family in groupby(_attack_rows(), key=lambda row: row[0].partition(".")[0]):
+
+def listed(what: str) -> None:
+    """All of one kind, as a table with a line between families."""
+    rows = LISTS[what]()
+    heads = list(rows[0])
+    table = Table(Column(heads[0], no_wrap=True), *heads[1:], box=box.SIMPLE)
+    for _, family in groupby(rows, key=lambda row: _family(str(row[heads[0]]))):
         for row in family:
-            table.add_row(*row)
+            table.add_row(*(escape(_cell(value)) for value in row.values()))
         table.add_section()
     out.print(table)
+    if what == "attacks":
+        _what_is_seen()
+
+
+def _family(name: str) -> str:
+    family, dot, _ = name.partition(".")
+    return family if dot else ""
+
+
+def _cell(value: str | tuple[str, ...] | Mapping[str, Any]) -> str:
+    if isinstance(value, Mapping):
+        return words.settings(value) or ABSENT
+    return value if isinstance(value, str) else ", ".join(value)
+
+
+def _what_is_seen() -> None:
     for kind, wording in words.WORDING.items():
         seen = ", ".join(f"{name} = {what}" for name, what in wording.access.items())
         out.print(f"What an attacker sees of a {kind} model: {seen}.", highlight=False)
@@ -36,14 +59,22 @@ def attacks() -> None:
 
 def attacks_markdown() -> str:
     """Every attack of the registry, as the table that the README shows."""
-    rows = [("attack", "access", "needs", "paper"), ("---",) * 4]
-    rows += [(f"`{key}`", seen, f"`{needs}`", paper) for key, seen, needs, paper in _attack_rows()]
+    rows: list[tuple[str, ...]] = [("attack", "access", "needs", "paper"), ("---",) * 4]
+    for row in _attacks():
+        name, seen, needs, paper = (_cell(value) for value in row.values())
+        rows.append((f"`{name}`", seen, f"`{needs}`", paper))
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
-def _attack_rows() -> list[tuple[str, str, str, str]]:
+def _attacks() -> list[Row]:
+    """Every attack of the registry."""
     return [
-        (key, _access(attack), ", ".join(attack.needs), attack.paper)
+        {
+            "attack": key,
+            "access": _access(attack),
+            "needs": attack.needs,
+            "paper": attack.paper,
+        }
         for key, attack in sorted(ATTACKS.items())
     ]
 
@@ -55,37 +86,40 @@ def _access(attack: Attack) -> str:
     return words.BLIND if attack.family == "blind" else access_of(attack, others)
 
 
-def signals() -> None:
+def _signals() -> list[Row]:
     """Every signal of the catalogue, and what is derived from others."""
-    table = Table("signal", "access", "from", box=box.SIMPLE)
-    for signal in SIGNALS.values():
-        for name, needed in signal.provides.items():
-            table.add_row(name, needed, f"extractor {signal.name}")
+    rows = [
+        {"signal": name, "access": needed, "from": f"extractor {signal.name}"}
+        for signal in SIGNALS.values()
+        for name, needed in signal.provides.items()
+    ]
     for name, function in DERIVED.items():
         needs = tuple(signature(function).parameters)
-        table.add_row(name, access(needs), f"derived: {', '.join(needs)}")
-    out.print(table)
+        derived = f"derived: {', '.join(needs)}"
+        rows.append({"signal": name, "access": access(needs), "from": derived})
+    return rows
 
 
-def defenses() -> None:
+def _defenses() -> list[Row]:
     """Every defense of the registry."""
-    table = Table(
-        Column("defense", no_wrap=True), "of", "stage", "options", "paper", box=box.SIMPLE
-    )
-    for _, defense in sorted(DEFENSES.items()):
-        options = words.settings(defense.options) or ABSENT
-        table.add_row(
-            defense.name, defense.family, defense.stage, escape(options), escape(defense.paper)
-        )
-    out.print(table)
+    return [
+        {
+            "defense": one.name,
+            "of": one.family,
+            "stage": one.stage,
+            "options": one.options,
+            "paper": one.paper,
+        }
+        for _, one in sorted(DEFENSES.items())
+    ]
 
 
-def rewriters() -> None:
+def _rewriters() -> list[Row]:
     """Every rewriter of the registry, and what leaves the machine when it works."""
-    table = Table(Column("rewriter", no_wrap=True), "options", "leaves", box=box.SIMPLE)
-    for name, make in sorted(REWRITERS.items()):
-        table.add_row(name, escape(words.settings(make.options) or ABSENT), escape(_leaves(make)))
-    out.print(table)
+    return [
+        {"rewriter": name, "options": make.options, "leaves": _leaves(make)}
+        for name, make in sorted(REWRITERS.items())
+    ]
 
 
 def _leaves(make: Make) -> str:
@@ -97,3 +131,11 @@ def _leaves(make: Make) -> str:
     except NonmemberError:
         return "not known until it is set up"
     return "nothing" if place is None else f"what it rewrites, to {place}"
+
+
+LISTS: dict[str, Callable[[], list[Row]]] = {
+    "attacks": _attacks,
+    "signals": _signals,
+    "defenses": _defenses,
+    "rewriters": _rewriters,
+}

@@ -5,13 +5,14 @@ from pathlib import Path
 from typing import Any
 
 from nonmember.audit import engine as engines
-from nonmember.audit import kinds, records, run, ways
+from nonmember.audit import kinds, manifest, records, run, ways
 from nonmember.audit.engine import HERE, Engine
 from nonmember.audit.jobs import Job
 from nonmember.audit.kinds import AnySpec
 from nonmember.audit.parts import Part
 from nonmember.audit.records import Results
 from nonmember.audit.run import Observe, unobserved
+from nonmember.audit.validity import invalidating
 from nonmember.report import page
 from nonmember.signals.store import Store
 
@@ -73,12 +74,18 @@ def write_report(folder: str | Path, *, show_text: bool | None = None) -> Path:
     shown = shown and results.kind == "language"
     texts = run.exposed_texts(path, results) if shown else None
     page.write(results, path / "report.html", texts)
+    manifest.update(path, "report.html")
     return path / "report.html"
 
 
 def incomplete(results: Results) -> bool:
     """Whether an attack that was to run gave no figure: then the audit has failed."""
     return any(f.code == "E110" for target in results.targets for f in target.findings)
+
+
+def invalid(results: Results) -> bool:
+    """Whether a finding takes away the evidence for or against any of the targets."""
+    return any(invalidating(target, results) for target in results.targets)
 
 
 def as_spec(spec: AnySpec | Mapping[str, Any] | str | Path) -> AnySpec:

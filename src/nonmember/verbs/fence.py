@@ -4,15 +4,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from nonmember.audit.classifiers import subject
+from nonmember.audit import manifest, run
+from nonmember.audit.classifiers import delivery, subject
 from nonmember.audit.classifiers.candidates import Sides
-from nonmember.audit.classifiers.delivery import check, deliver
 from nonmember.audit.classifiers.spec import ClassifierSpec
 from nonmember.audit.classifiers.subject import Given
 from nonmember.audit.engine import HERE, Engine
 from nonmember.audit.parts import checked
 from nonmember.audit.records import Results
-from nonmember.audit.run import Observe, audit, unobserved
+from nonmember.audit.run import Observe, unobserved
 from nonmember.errors import DataError, SpecError, unknown
 from nonmember.models import classifiers
 from nonmember.models.content import identity
@@ -119,11 +119,15 @@ def fence_by_spec(
     Raises:
         NonmemberError: as for ``fence``.
     """
-    folder, kept = Path(output), as_store(store)
-    check(folder / FENCED)
-    results = audit(spec, folder, kept, observe, engine or HERE, given)
+    folder, kept, where = Path(output), as_store(store), engine or HERE
+    delivery.check(folder / FENCED)
+    run.check(folder, spec)
+    found = subject.inspect(spec, given)
+    delivery.check_model(found, FENCED)
+    results = run.carry_out(found, folder, kept, observe, where)
     write_report(folder)
-    deliver(subject.inspect(spec, given), FENCED, kept, folder / FENCED)
+    delivery.deliver(found, FENCED, kept, folder / FENCED, observe, where)
+    manifest.update(folder, FENCED)
     return results
 
 

@@ -97,8 +97,8 @@ def packaged(file: str) -> dict[str, Any]:
 
 def llm_spec(  # noqa: PLR0913  (one parameter per flag, as in cli)
     model: str,
-    members: str,
-    non_members: str,
+    members: str | None,
+    non_members: str | None,
     *,
     target: Mapping[str, Any] = MappingProxyType({}),
     data: Mapping[str, Any] = MappingProxyType({}),
@@ -113,8 +113,8 @@ def llm_spec(  # noqa: PLR0913  (one parameter per flag, as in cli)
 
     Args:
         model: the fine-tuned model: a path, a packaged name, or an endpoint's address.
-        members: records it was trained on.
-        non_members: records like them that it was not.
+        members: records it was trained on; None where ``data`` names canaries.
+        non_members: records like them that it was not; likewise.
         target: further keys of the spec's target, such as ``base``.
         data: further keys of the spec's ``data``, such as ``field`` or ``max_tokens``.
         attacks: the spec's ``attacks``: which to ``run``, at which ``access``.
@@ -148,6 +148,18 @@ def endpoint_values(
     given = {"served": served, "tokenizer": tokenizer, "per_second": per_second}
     said = {key: value for key, value in given.items() if value is not None}
     return {**said, "insecure": insecure} if said or insecure else None
+
+
+def claimed_values(epsilon: float | None, delta: float | None) -> dict[str, float] | None:
+    """The spec's ``claimed`` from flags; None where nothing is claimed.
+
+    Raises:
+        SpecError: a delta without an epsilon.
+    """
+    if epsilon is None and delta is not None:
+        raise SpecError("--claimed-delta: belongs to --claimed-epsilon; give both, or neither")
+    given = {"epsilon": epsilon, "delta": delta}
+    return {key: value for key, value in given.items() if value is not None} or None
 
 
 def option_values(flag: str, pairs: Sequence[str]) -> dict[str, Any]:
