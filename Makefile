@@ -7,7 +7,7 @@ OUTPUT ?= demo
 DATA ?= data
 STORE ?= runs/bench
 
-.PHONY: demo demo-quick test check slow bench format clean
+.PHONY: demo demo-quick test check slow bench docs format clean
 
 demo: .venv/ready ## the audit of a leaky model and a control, on real data
 	$(BIN)/nonmember demo --output $(OUTPUT)
@@ -18,33 +18,21 @@ demo-quick: .venv/ready
 test: check ## the checks, then every quick test
 	$(BIN)/python -m pytest -q
 
-check: .venv/ready ## format, lint, types, import contracts
+check: .venv/ready ## format, lint, types, import contracts, known vulnerabilities
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python .ci/dependencies
 
 slow: .venv/ready ## the demo for real
 	$(BIN)/python -m pytest -q -m slow
 
-bench: .venv/ready ## what is measured, into benchmarks/results; some of it needs DATA
-	$(BIN)/python benchmarks/demo.py
-	$(BIN)/python benchmarks/null.py
-	$(BIN)/python benchmarks/attacks.py
-	$(BIN)/python benchmarks/suite.py
-	$(BIN)/python benchmarks/scale.py
-	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/ensemble.py
-	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/reference_speed.py
-	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/tmi_speed.py
-	$(BIN)/python benchmarks/adapters.py
-	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/tmi.py --store $(STORE)
-	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/tmi_images.py --data $(DATA) --store $(STORE)
-	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/tmi_texts.py --data $(DATA) --store $(STORE)
-	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/classifiers.py --data $(DATA) --store $(STORE)
-	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/diffence.py --data $(DATA) --store $(STORE)
-	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/null_bounds.py
-	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/null_intervals.py
-	$(BIN)/python benchmarks/soft.py --data $(DATA) --store $(STORE)
+bench: .venv/ready ## all that is measured, or ONLY some suites, into benchmarks/results; some need DATA
+	$(BIN)/python benchmarks/bench.py $(addprefix --only ,$(ONLY)) $(addprefix --data ,$(wildcard $(DATA))) --store $(STORE)
+
+docs: .venv/ready ## the site, into site/
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 format: .venv/ready
 	$(BIN)/ruff format
@@ -58,4 +46,4 @@ format: .venv/ready
 	touch $@
 
 clean:
-	rm -rf .venv demo demo-quick dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf .venv demo demo-quick dist site .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
