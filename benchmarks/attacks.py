@@ -13,7 +13,7 @@ from typing import Any
 
 from machine import keep
 
-from nonmember import verbs
+import nonmember as nm
 from nonmember.audit import threat
 from nonmember.audit.jobs import Job, Query, Train, Write
 from nonmember.audit.language.plan import Plan, plan
@@ -24,6 +24,8 @@ from nonmember.console import progress
 from nonmember.evaluation.intervals import Interval
 from nonmember.signals.catalogue import passes
 from nonmember.signals.store import Store
+from nonmember.verbs.audits import as_spec
+from nonmember.verbs.specs import demo_spec
 
 KNOWN, QUERIES = 12, 64
 COLUMNS = ("attack", "access", "queries", "AUC", "TPR at 1 % FPR", "seconds of asking")
@@ -31,7 +33,7 @@ COLUMNS = ("attack", "access", "queries", "AUC", "TPR at 1 % FPR", "seconds of a
 
 def spec() -> Spec:
     """The quick demo's leaky model alone; as many evaluated records, and known ones besides."""
-    values = verbs.demo_spec(quick=True).model_dump()
+    values = demo_spec(quick=True).model_dump()
     take, evaluation = values["data"]["take"], values["evaluation"]
     values["data"]["known"] = KNOWN
     values["data"]["take"] = {
@@ -43,7 +45,7 @@ def spec() -> Spec:
     values["targets"] = {"leaky": values["targets"]["leaky"]}
     values["attacks"]["queries"] = QUERIES
     values["evaluation"] = {**evaluation, "fpr": (0.01,), "redraws": 0}
-    return verbs.as_spec(values)
+    return as_spec(values)
 
 
 def row(one: AttackResult, seconds: float) -> dict[str, Any]:
@@ -112,7 +114,7 @@ def main() -> None:
     asked = spec()
     with tempfile.TemporaryDirectory() as folder:
         store = Path(folder, "store")
-        results = verbs.audit_spec(asked, Path(folder, "run"), store=store, observe=progress)
+        results = nm.audit_spec(asked, Path(folder, "run"), store=store, observe=progress)
         subject = inspect(asked)
         seconds = asking(subject, plan(subject), Store(store))
     (target,) = results.targets

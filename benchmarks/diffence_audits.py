@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from nonmember import verbs
+import nonmember as nm
 from nonmember.audit import records
 from nonmember.audit.records import Results
 from nonmember.models.source import digest
@@ -105,4 +105,4 @@ def audited(study: Study, name: str, asked: Mapping[str, Any]) -> Results:
     run = study.store / "runs" / f"{name}-{study.seed}-{mark}"
     if (run / "results.json").is_file():
         return records.load(run)
-    return verbs.audit_spec(asked, run, store=study.store / "jobs")
+    return nm.audit_spec(asked, run, store=study.store / "jobs")

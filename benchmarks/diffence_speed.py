@@ -24,7 +24,7 @@ from diffence_rows import DIGITS, FENCED
 from machine import ratios, rounded, spread
 from torch import Tensor, nn
 
-from nonmember.audit.classifiers import guarded
+from nonmember.audit.classifiers import defense_work
 from nonmember.data import examples
 from nonmember.defenses.classifier.diffence import diffence
 from nonmember.models import classifiers, diffusion
@@ -84,7 +84,7 @@ def of_images(shape: tuple[int, ...], count: int, times: int) -> dict[str, Any]:
         "images": count,
         "milliseconds of a processor per image": per_image,
         "fence / bare": ratios(found["fence"], found["bare"]),
-        "second classifier / first": second(network, made, images, times),
+        **second(network, made, images, times),
     }
 
 
@@ -108,17 +108,23 @@ def bare(network: nn.Module, made: Diffusion, images: np.ndarray) -> None:
             network(some)
 
 
-def second(network: nn.Module, made: Diffusion, images: np.ndarray, times: int) -> dict[str, float]:
-    """What the answers of another classifier cost where the copies are kept, of the first's."""
-    shares = []
+def second(
+    network: nn.Module, made: Diffusion, images: np.ndarray, times: int
+) -> dict[str, dict[str, float]]:
+    """What another classifier's answers cost where copies are kept, and the copies alone."""
+    shares, looked_up = [], []
     for _ in range(times):
         with TemporaryDirectory() as folder:
             fenced = around(network, made, images)
             copies = remembered(fenced.copies, Store(Path(folder)), low=-1, high=1)
             behind = Fenced(fenced.classifier, copies, fenced.fence, SECRET)
             first, again = (seconds(partial(behind.logits, images)) for _ in range(2))
+            looked_up.append(seconds(partial(copies, images)) / first)
         shares.append(again / first)
-    return spread(shares)
+    return {
+        "second classifier / first": spread(shares),
+        "of that the kept copies / first": spread(looked_up),
+    }
 
 
 def turns(ways: Mapping[str, Callable[[], object]], times: int) -> dict[str, list[float]]:
@@ -189,8 +195,8 @@ def counted(setting: Setting, rows: dict[str, Any]) -> int:
 def _clocked(setting: Setting) -> int:
     """Copies by which an audit tells a row's milliseconds."""
     inputs = setting.data["take"]["members"] + setting.data["take"]["non_members"]
-    many = min(guarded.HUNDRED, inputs)
-    return N * (1 + guarded.TIMES + (1 + guarded.FEW) * many)
+    many = min(defense_work.HUNDRED, inputs)
+    return N * (1 + defense_work.TIMES + many)
 
 
 @contextmanager

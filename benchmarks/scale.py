@@ -33,11 +33,11 @@ def measure(records: int) -> dict[str, Any]:
 
 def audited(folder: Path, records: int) -> dict[str, Any]:
     """Audit a tiny model on so many records, and tell what this process took for it."""
-    from nonmember import verbs
+    import nonmember as nm
 
     values = _spec(folder, records)
     before, start = memory()["resident"], time.perf_counter()
-    results = verbs.audit_spec(values, folder / "run", store=folder / "store")
+    results = nm.audit_spec(values, folder / "run", store=folder / "store")
     seconds, peak = time.perf_counter() - start, memory()["peak"]
     jobs = [job["seconds"] for job in results.provenance["jobs"].values()]
     stored = sum(file.stat().st_size for file in (folder / "store").rglob("*.npy"))

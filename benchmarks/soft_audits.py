@@ -11,7 +11,7 @@ import soft_texts
 from soft_figures import told
 from soft_texts import FUNCTIONS, SEED
 
-from nonmember import verbs
+import nonmember as nm
 from nonmember.audit import records
 from nonmember.audit.language.plan import secret_of
 from nonmember.audit.records import Results
@@ -203,7 +203,7 @@ def audited(study: Study, name: str, values: Mapping[str, Any]) -> Results:
     run = study.store / "runs" / f"{name}-{mark}"
     if (run / "results.json").is_file():
         return records.load(run)
-    return verbs.audit_spec(values, run, store=study.store / "jobs", observe=progress)
+    return nm.audit_spec(values, run, store=study.store / "jobs", observe=progress)
 
 
 def forget(study: Study, found: Results, *, but: Sequence[str] = ()) -> None:

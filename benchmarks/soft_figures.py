@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from math import exp
+from pathlib import Path
 from typing import Any
 
 from nonmember.audit.records import AttackResult, DefenseResult, Results, RoleResult, TargetResult
@@ -17,13 +18,18 @@ FOLLOWED = ("reference_difference", "wbc", "rewritten", "mixture")
 def told(found: Results) -> dict[str, Any]:
     """What is kept of an audit."""
     return {
-        "data": dict(found.data),
+        "data": data(found),
         "level": found.level,
         "targets": {target.name: figures(target) for target in found.targets},
         "seconds by job": {
             label: job["seconds"] for label, job in found.provenance["jobs"].items()
         },
     }
+
+
+def data(found: Results) -> dict[str, Any]:
+    """What an audit's data were; of a file, its name alone."""
+    return {**found.data, "source": Path(str(found.data["source"])).name}
 
 
 def figures(target: TargetResult) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from typing import Any
 import soft_texts
 import torch
 from soft_audits import RECIPE, Study, adaptive, audited, soft, values
-from soft_figures import figures
+from soft_figures import data, figures
 from soft_texts import ABSTRACTS, SEED
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
@@ -80,7 +80,7 @@ def measure(study: Study, name: str, schooling: Schooling) -> dict[str, Any]:
     return {
         "parameters": locate(str(made)).parameters,
         "pre-training": json.loads((made / ABOUT).read_text()),
-        "data": dict(found.data),
+        "data": data(found),
         "curve": curve(found),
         "targets": {target.name: figures(target) for target in found.targets},
     }

@@ -5,7 +5,15 @@ from collections.abc import Iterable
 
 
 class NonmemberError(Exception):
-    """Root of every error a user can cause and mend."""
+    r"""Root of every error a user can cause and mend.
+
+    Its message may quote what stands in a file: what would not show there, or would break the
+    line, is written as ``\x07`` or ``\n``.
+    """
+
+    def __str__(self) -> str:
+        told = super().__str__()
+        return "".join(one if one.isprintable() else _written(one) for one in told)
 
 
 class DataError(NonmemberError):
@@ -26,6 +34,10 @@ class RunError(NonmemberError):
 
 class UnresolvableError(NonmemberError):
     """The sample is too small to carry the figure that was asked for."""
+
+
+def _written(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> str:

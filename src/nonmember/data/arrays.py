@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 import pyarrow as pa
@@ -28,7 +27,7 @@ def read_arrays(path: Path) -> Mapping[str, np.ndarray]:
             if isinstance(found, np.ndarray):
                 return {"": found}
             return {name: found[name] for name in found.files}
-    except (OSError, EOFError, ValueError, BadZipFile) as error:
+    except Exception as error:  # whatever a damaged archive makes of its readers
         if "allow_pickle" not in str(error):
             raise DataError(f"{path}: no readable array file ({error}); write it again") from None
         raise DataError(
@@ -49,10 +48,10 @@ def read_table(path: Path) -> pa.Table:
             table = pq.ParquetFile(path).read()
         else:
             table = pyarrow.csv.read_csv(path)
-    except (OSError, pa.ArrowException) as error:
+        names = table.column_names
+    except (OSError, UnicodeDecodeError, pa.ArrowException) as error:
         why = (str(error).splitlines() or [type(error).__name__])[0]
         raise DataError(f"{path}: no readable table ({why}); write it again") from None
-    names = table.column_names
     twice = [name for place, name in enumerate(names) if name in names[:place]]
     if twice:
         raise DataError(f"{path}: two columns are named {twice[0]!r}; rename one of them")

@@ -37,14 +37,15 @@ LEVELS = (0.5, 1.0, 2.0)  # of the strength, one copy after the other
     queries="views",
     version=2,
 )
-def view_logits(
+def view_logits(  # noqa: PLR0913  (what every signal of copies is given, and their kind)
     classifier: Classifier,
     examples: Examples,
     *,
     views: Annotated[int, Ge(2)] = 9,
     kind: Kind = "auto",
     strength: Positive | None = None,
-    bounds: tuple[float, float] | None = None,
+    low: float | None = None,
+    high: float | None = None,
     seed: int = 0,
     watch: Watch | None = None,
 ) -> dict[str, np.ndarray]:
@@ -67,7 +68,8 @@ def view_logits(
         strength: of a shift its length in pixels, by default the least with v - 1 directions;
             of noise in standard deviations, of its column among the examples, or of all
             pixels, by default 0.1; of flipped bits their share, by default 0.05.
-        bounds: least and greatest number of an input, at which what noise adds is cut off.
+        low: least number of an input, below which what noise adds is cut off; by default nothing.
+        high: greatest number, likewise.
         seed: of the noise, and of which bits.
         watch: told the inputs done after each call.
 
@@ -81,7 +83,7 @@ def view_logits(
             "view_logits: texts have no altered copies here; leave out the attacks on copies"
         )
     alter = _alter(inputs, kind, views, strength, seed)
-    altered = (_within(alter(inputs, view), bounds) for view in range(1, views))
+    altered = (_within(alter(inputs, view), low, high) for view in range(1, views))
     found = np.stack([logits(classifier, one, watch) for one in (inputs, *altered)], axis=1)
     likeliest = found.argmax(axis=2)
     hits = likeliest == examples.labels[:, None]
@@ -93,8 +95,10 @@ def view_logits(
     }
 
 
-def _within(copies: Batch, bounds: tuple[float, float] | None) -> Batch:
-    return copies if bounds is None else np.clip(copies, *bounds).astype(copies.dtype)
+def _within(copies: Batch, low: float | None, high: float | None) -> Batch:
+    if low is None and high is None:
+        return copies
+    return np.clip(copies, low, high).astype(copies.dtype)
 
 
 def _alter(inputs: Batch, kind: Kind, views: int, strength: float | None, seed: int) -> Alter:

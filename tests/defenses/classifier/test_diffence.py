@@ -10,7 +10,6 @@ from nonmember.data.examples import of
 from nonmember.defenses.classifier.diffence import diffence
 from nonmember.errors import DataError, ModelError
 from nonmember.models.fence import interval, select
-from nonmember.models.fence.fitting import untouched
 
 EVERY = ("s3", "s1", "s2", "mean", "majority")
 NONE = examples(0)
@@ -50,8 +49,13 @@ def test_s1_takes_the_interval_of_the_search(objective):
     low, high, apart = interval.search(*sides, objective)
     assert (found.fence.low, found.fence.high) == (low, high)
     assert found.fence.figures["apart"] == apart
-    assert untouched(found, given.members, given.non_members, objective) == pytest.approx(apart)
-    assert untouched(found, examples(60, 8), examples(60, 9), objective) > apart
+    others = [found.odds(examples(60, seed).inputs) for seed in (8, 9)]
+    again, untouched = (
+        interval.divergence(*interval.answered(low, high, *odds, objective), objective)
+        for odds in (sides, others)
+    )
+    assert again == pytest.approx(apart)
+    assert untouched > apart
     kept = [found.fence.figures[f"kept_{side}"] for side in ("members", "non_members", "public")]
     assert kept[:2] == [np.isfinite(side).mean() for side in sides]
 

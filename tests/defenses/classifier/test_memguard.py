@@ -6,7 +6,7 @@ import torch
 from signals.classifiers import Linear, images, linear
 
 from nonmember.data import examples
-from nonmember.defenses.classifier import guarding
+from nonmember.defenses.classifier import memguard_noise
 from nonmember.defenses.classifier.answers import softmax
 from nonmember.defenses.classifier.membership_net import forward, slopes, train
 from nonmember.defenses.classifier.memguard import Guarded, memguard
@@ -54,20 +54,22 @@ def test_noise_by_hand():
     sure = np.array([[1.0, 0.0]])  # p = 0.731, to fall to log odds of log 1.5 = 0.4055
     steps = np.ceil((1 - np.log(1.5)) / (0.1 * np.sqrt(2)))
     shift = 0.1 * steps / np.sqrt(2)
-    np.testing.assert_allclose(guarding.noisy(net, sure), sure + shift * np.array([-1, 1]))
+    np.testing.assert_allclose(memguard_noise.noisy(net, sure), sure + shift * np.array([-1, 1]))
     unsure = np.array([[0.0, 0.1]])  # log odds 0.1 of the second, to rise to 0.4055
     steps = np.ceil((np.log(1.5) - 0.1) / (0.1 * np.sqrt(2)))
     shift = 0.1 * steps / np.sqrt(2)
-    np.testing.assert_allclose(guarding.noisy(net, unsure), unsure + shift * np.array([-1, 1]))
+    np.testing.assert_allclose(
+        memguard_noise.noisy(net, unsure), unsure + shift * np.array([-1, 1])
+    )
 
 
 def test_an_answer_that_cannot_be_turned_is_given_as_it_is():
     given = np.array([[3.0, 1.0, -1.0], [0.0, 0.0, 0.0]])
-    np.testing.assert_array_equal(guarding.noisy(one_layer(0, 0, 0, bias=1.0), given), given)
+    np.testing.assert_array_equal(memguard_noise.noisy(one_layer(0, 0, 0, bias=1.0), given), given)
     always_member = one_layer(1.0, 0.0, 0.0, bias=-0.1)  # the largest of three is 1/3 or more
-    np.testing.assert_array_equal(guarding.noisy(always_member, given), given)
+    np.testing.assert_array_equal(memguard_noise.noisy(always_member, given), given)
     undecided = one_layer(0.0, 0.0, 0.0)
-    np.testing.assert_array_equal(guarding.noisy(undecided, given), given)
+    np.testing.assert_array_equal(memguard_noise.noisy(undecided, given), given)
 
 
 def test_slopes_are_those_of_torch():
@@ -125,7 +127,7 @@ def test_noise_equals_the_loop_over_single_answers(guarded, queries):
     wide = queries.astype(np.float64)[15:25]
     expected = np.stack([slowly(guarded.net, row) for row in wide])
     assert (np.abs(expected - wide).max(axis=1) > 0).sum() > 5
-    np.testing.assert_allclose(guarding.noisy(guarded.net, wide), expected, atol=1e-9)
+    np.testing.assert_allclose(memguard_noise.noisy(guarded.net, wide), expected, atol=1e-9)
 
 
 def test_the_network_learns_and_is_turned(guarded, calibration, queries):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from models.diffusion.small import SECRET, gaussian, images
+from scipy.stats import kstest
 
 from nonmember.models.diffusion import Regeneration, noise, regeneration
 from nonmember.models.diffusion.regeneration import batches
@@ -44,30 +45,49 @@ def test_noising_is_that_of_diffusers() -> None:
     torch.testing.assert_close(cleaned(noised(given, drawn, 0.5), drawn, 0.5), given)
 
 
+def drawn(codes: np.ndarray, count: int, secret: bytes = SECRET, size: int = 7) -> np.ndarray:
+    """Noise for so many copies of each input (n v ...)."""
+    keys, shape = noise.keys(codes, 159, "x0", secret), codes.shape[1:]
+    found = np.concatenate([*noise.batches(keys, count, shape, size)])
+    return found.reshape(len(codes), count, *shape)
+
+
 def test_noise_by_hand() -> None:
-    codes = np.array([[0, 7, 255]], dtype=np.uint8)
-    told = f"{noise.VERSION} (3,) 159 x0\n".encode() + bytes([0, 7, 255])
-    key = int.from_bytes(hmac.new(SECRET, told, hashlib.sha256).digest()[:16], "little")
-    assert noise.keys(codes, 159, "x0", SECRET) == [key]
-    found = noise.blocks([key], np.array([0, 0]), np.array([0, 5]), (3,))
-    for row, j in zip(found, (0, 5), strict=True):
-        stream = np.random.Generator(np.random.Philox(key=key, counter=j << 128))
-        np.testing.assert_array_equal(row, stream.standard_normal(3, dtype=np.float32))
+    codes = np.array([[0, 7, 255], [1, 2, 3]], dtype=np.uint8)
+    for row, expected in zip(drawn(codes, 5), codes, strict=True):
+        told = f"{noise.VERSION} (3,) 159 x0\n".encode() + expected.tobytes()
+        key = int.from_bytes(hmac.new(SECRET, told, hashlib.sha256).digest()[:16], "little")
+        stream = np.random.Generator(np.random.Philox(key=key))
+        np.testing.assert_array_equal(row, stream.standard_normal((5, 3), dtype=np.float32))
 
 
-def test_ten_copies_are_the_first_of_thirty_alone_or_in_a_batch_in_any_order() -> None:
-    codes = np.arange(12, dtype=np.uint8).reshape(3, 2, 2)
-
-    def drawn(order: list[int], count: int) -> np.ndarray:
-        keys = noise.keys(codes[order], 159, "x0", SECRET)
-        inputs, numbers = np.divmod(np.arange(len(order) * count), count)
-        return noise.blocks(keys, inputs, numbers, (2, 2)).reshape(len(order), count, 2, 2)
-
-    whole = drawn([0, 1, 2], 30)
-    np.testing.assert_array_equal(drawn([0, 1, 2], 10), whole[:, :10])
-    np.testing.assert_array_equal(drawn([2, 0, 1], 30), whole[[2, 0, 1]])
-    np.testing.assert_array_equal(drawn([1], 30)[0], whole[1])
+@pytest.mark.parametrize("size", [1, 7, 30, 1000])
+def test_ten_copies_are_the_first_of_thirty_alone_or_in_a_batch_in_any_order(size: int) -> None:
+    codes = np.arange(15, dtype=np.uint8).reshape(3, 5)  # an odd number: a half word is left over
+    whole = drawn(codes, 30)
+    np.testing.assert_array_equal(drawn(codes, 10, size=size), whole[:, :10])
+    np.testing.assert_array_equal(drawn(codes[[2, 0, 1]], 30, size=size), whole[[2, 0, 1]])
+    np.testing.assert_array_equal(drawn(codes[[1]], 30, size=size)[0], whole[1])
+    np.testing.assert_array_equal(drawn(codes[[1, 1]], 30, size=size), whole[[1, 1]])
     assert len(np.unique(whole)) == whole.size
+
+
+def test_noise_is_normal_and_that_of_inputs_copies_and_secrets_is_unrelated() -> None:
+    """Inputs that differ by one step in one number, as an attacker would ask them."""
+    codes = np.full((12, 40), 128, dtype=np.uint8)
+    codes[np.arange(12), np.arange(12)] += 1
+    sides = np.stack([drawn(codes, 50, secret) for secret in (SECRET, b"t" * 32)]).astype(float)
+    flat = sides.ravel()
+    assert kstest(flat, "norm").pvalue > 0.01
+    for power, expected, variance in ((1, 0, 1), (2, 1, 2), (3, 0, 15), (4, 3, 96)):
+        assert abs((flat**power).mean() - expected) < 4 * (variance / flat.size) ** 0.5
+    blocks = sides.reshape(2 * 12 * 50, 40)  # every secret, input and copy against every other
+    related = np.corrcoef(blocks)[np.triu_indices(len(blocks), 1)]
+    assert abs(related.mean()) < 4 / (related.size * 40) ** 0.5
+    assert related.std() == pytest.approx(39**-0.5, rel=0.01)
+    assert np.abs(related).max() < 0.85
+    numbers = np.corrcoef(blocks.T)[np.triu_indices(40, 1)]
+    assert np.abs(numbers).max() < 5 / len(blocks) ** 0.5
 
 
 def test_every_part_of_the_key_decides() -> None:
@@ -82,7 +102,7 @@ def test_every_part_of_the_key_decides() -> None:
         noise.keys(codes, 159, "ddim", SECRET),
         noise.keys(codes, 159, "x0", b"t" * 32),
     ]
-    assert len({one[0] for one in keys}) == len(keys)
+    assert len({one.tobytes() for one in keys}) == len(keys)
 
 
 def test_noise_that_is_drawn_is_the_same_in_batches_of_any_size(

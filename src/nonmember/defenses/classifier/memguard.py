@@ -9,7 +9,7 @@ from annotated_types import Ge, Le
 from jaxtyping import Float32, Float64
 
 from nonmember.data.examples import Examples
-from nonmember.defenses.classifier import guarding
+from nonmember.defenses.classifier import memguard_noise
 from nonmember.defenses.classifier.answers import keeping, refuse_unfit, softmax, told
 from nonmember.defenses.classifier.membership_net import Net, Ranked, train
 from nonmember.defenses.registry import defense
@@ -53,7 +53,7 @@ class Guarded:
         own = ask(self.classifier, inputs)
         wide = own.astype(np.float64)
         blocks = [wide[start : start + ROWS] for start in range(0, max(1, len(wide)), ROWS)]
-        noisy = np.concatenate([guarding.noisy(self.net, block) for block in blocks])
+        noisy = np.concatenate([memguard_noise.noisy(self.net, block) for block in blocks])
         if self.budget is not None:
             noisy = np.where(self._spent(inputs, wide, noisy)[:, None], noisy, wide)
         return keeping(noisy, own.argmax(axis=1))

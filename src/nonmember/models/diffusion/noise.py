@@ -5,44 +5,49 @@ be repeated.
 """
 
 import hmac
-from collections.abc import Sequence
+from collections.abc import Iterator
 
 import numpy as np
-from jaxtyping import Float32, Int, UInt8
+from jaxtyping import Float32, UInt8, UInt64
 
 from nonmember.models.diffusion.form import Sampler
 
-VERSION = 1
+VERSION = 2
 """Of how noise is drawn; part of what decides it."""
 
-
-def keys(
-    codes: UInt8[np.ndarray, "n *shape"], index: int, sampler: Sampler, secret: bytes
-) -> list[int]:
-    """A key of 128 bits for each input: HMAC-SHA256 of its codes and of what is done to it."""
-    told = f"{VERSION} {codes.shape[1:]} {index} {sampler}\n".encode()
-    digests = (hmac.digest(secret, told + row.tobytes(), "sha256") for row in codes)
-    return [int.from_bytes(one[:16], "little") for one in digests]
+Keys = UInt64[np.ndarray, "n 2"]
+"""128 bits for each input, the lower half first."""
 
 
-def blocks(
-    keys: Sequence[int],
-    inputs: Int[np.ndarray, "b"],
-    numbers: Int[np.ndarray, "b"],
-    shape: tuple[int, ...],
-) -> Float32[np.ndarray, "b ..."]:
-    """Standard normal noise for copies of these numbers of these inputs, (b ...).
+def keys(codes: UInt8[np.ndarray, "n *shape"], index: int, sampler: Sampler, secret: bytes) -> Keys:
+    """The key of each input: the first half of an HMAC-SHA256 of its codes and what is done to it.
 
-    A copy's noise is a block of the counter of its input's Philox generator (Salmon et al. 2011)
-    and depends on no other copy, so that 10 copies are the first 10 of 30.
+    Without the secret nobody can tell one from another drawn at random.
     """
-    found = np.empty((len(inputs), *shape), dtype=np.float32)
-    bits, before = np.random.Philox(key=0), -1
-    stream, state = np.random.Generator(bits), bits.state
-    for row, i, j in zip(found, inputs.tolist(), numbers.tolist(), strict=True):
-        if i != before:
-            state, before = np.random.Philox(key=keys[i]).state, i
-        state["state"]["counter"] = np.array([0, 0, j, 0], dtype=np.uint64)
-        bits.state = state
-        stream.standard_normal(out=row, dtype=np.float32)
-    return found
+    told = f"{VERSION} {codes.shape[1:]} {index} {sampler}\n".encode()
+    digests = [hmac.digest(secret, told + row.tobytes(), "sha256")[:16] for row in codes]
+    return np.frombuffer(b"".join(digests), dtype="<u8").astype(np.uint64).reshape(-1, 2)
+
+
+def batches(
+    keys: Keys, copies: int, shape: tuple[int, ...], size: int
+) -> Iterator[Float32[np.ndarray, "b ..."]]:
+    """Standard normal noise for so many copies of each input, ``size`` copies (b ...) at a time.
+
+    An input has a Philox generator of its own (Salmon et al. 2011), from which its copies are
+    drawn one after the other: 10 are the first 10 of 30, and no other input changes any.
+    """
+    bits = np.random.Philox(key=0)
+    stream, state, end = np.random.Generator(bits), bits.state, len(keys) * copies
+    for start in range(0, end, size):
+        found = np.empty((min(size, end - start), *shape), dtype=np.float32)
+        row = start
+        while row < start + len(found):
+            place, copy = divmod(row, copies)
+            if not copy:  # an input may have begun in the batch before
+                state["state"]["key"] = keys[place]
+                bits.state = state
+            rest = found[row - start :][: copies - copy]
+            stream.standard_normal(out=rest, dtype=np.float32)
+            row += len(rest)
+        yield found

@@ -64,13 +64,13 @@ def batches(
     drawn = noise.keys(exact, how.t - 1, how.sampler, secret)
     clean = torch.from_numpy(codes.scaled(inputs, diffusion.low, diffusion.high))
     clean, alpha = clean.to(diffusion.device), float(diffusion.alphas[how.t - 1])
-    for start in range(0, len(inputs) * how.n, MAX_BATCH):
-        rows = np.arange(start, min(start + MAX_BATCH, len(inputs) * how.n))
-        places, numbers = np.divmod(rows, how.n)
-        block = torch.from_numpy(noise.blocks(drawn, places, numbers, diffusion.shape))
-        block = block.to(diffusion.device)
-        given = clean[torch.from_numpy(places).to(diffusion.device)]
+    start = 0
+    for part in noise.batches(drawn, how.n, diffusion.shape, MAX_BATCH):
+        rows = np.arange(start, start + len(part))
+        block = torch.from_numpy(part).to(diffusion.device)
+        given = clean[torch.from_numpy(rows // how.n).to(diffusion.device)]
         yield rows, given, block, noised(given, block, alpha)
+        start += len(part)
 
 
 def _codes(clean: Tensor) -> UInt8[np.ndarray, "b ..."]:

@@ -4,6 +4,7 @@ import shutil
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -26,7 +27,7 @@ FILES: dict[Form, str] = {
     "skops": "classifier.skops",
     "factory": "classifier.safetensors",
 }
-SHOWN = 4  # inputs to trace a network with, and to hold what was traced against it
+SHOWN = 4
 NEAR = 1e-3  # nats
 
 
@@ -60,6 +61,25 @@ def form(source: ClassifierSource) -> Form:
             raise ModelError(f"{source.name}: {what}; a fence stands around a model of arrays")
 
 
+def check(source: ClassifierSource, target: Target, rows: np.ndarray) -> None:
+    """Refuse a classifier that ``put`` would refuse, before anything is done around it.
+
+    Args:
+        source: where it came from.
+        target: what it was loaded as.
+        rows: inputs such as ``shown`` makes.
+
+    Raises:
+        ModelError: as for ``put``.
+    """
+    form(source)
+    with TemporaryDirectory() as folder:
+        if source.kind == "network":
+            _export(source, target, rows, Path(folder) / FILES["exported"])
+        elif source.kind == "estimator":
+            _dump(source, Path(folder) / FILES["skops"])
+
+
 def put(source: ClassifierSource, target: Target, diffusion: Diffusion, folder: Path) -> Carried:
     """Write a classifier into a folder; one in memory is exported.
 
@@ -76,7 +96,7 @@ def put(source: ClassifierSource, target: Target, diffusion: Diffusion, folder: 
     kind = form(source)
     path = folder / FILES[kind]
     if source.kind == "network":
-        _export(source, target, diffusion, path)
+        _export(source, target, shown(diffusion.shape, diffusion.low, diffusion.high), path)
     elif source.kind == "estimator":
         _dump(source, path)
     else:
@@ -108,15 +128,14 @@ def _asker(path: Path, held: Carried, device: torch.device) -> Ask:
             return networks.asker(held.name, network)
 
 
-def _export(source: ClassifierSource, target: Target, diffusion: Diffusion, path: Path) -> None:
-    shown = _shown(diffusion)
+def _export(source: ClassifierSource, target: Target, rows: np.ndarray, path: Path) -> None:
     try:
-        _trace(source.model, shown, path)
+        _trace(source.model, rows, path)
         again = Target(source.name, exported.asker(path, torch.device("cpu")), target.gives, 0)
-        answers = again.ask(shown)
+        answers = again.ask(rows)
     except Exception as error:  # whatever tracing meets in code of the user's
         raise ModelError(_refusal(source, f"cannot be exported ({first_line(error)})")) from None
-    expected = target.ask(shown)
+    expected = target.ask(rows)
     if answers.shape != expected.shape or not np.allclose(answers, expected, atol=NEAR):
         raise ModelError(_refusal(source, "answers otherwise once it is exported"))
 
@@ -130,10 +149,9 @@ def _trace(network: nn.Module, shown: np.ndarray, path: Path) -> None:
     torch.export.save(torch.export.export(copy, (rows,), dynamic_shapes=sizes), path)
 
 
-def _shown(diffusion: Diffusion) -> np.ndarray:
-    """Some inputs of the form and range that the diffusion model takes."""
-    shape = (SHOWN, *diffusion.shape)
-    return generator(0, "shown").uniform(diffusion.low, diffusion.high, shape).astype(np.float32)
+def shown(shape: tuple[int, ...], low: float, high: float) -> np.ndarray:
+    """Some inputs of a form and range, to trace a network with and hold it against."""
+    return generator(0, "shown").uniform(low, high, (SHOWN, *shape)).astype(np.float32)
 
 
 def _refusal(source: ClassifierSource, what: str) -> str:

@@ -11,7 +11,15 @@ from nonmember.errors import ModelError
 from nonmember.models.diffusion.copies import Copies, Fresh
 from nonmember.models.fence import select
 from nonmember.models.fence.keyed import Batch, Span, draws, steps
-from nonmember.models.fence.select import Chosen, CopyLogits, Draws, Kept, Moved, Selector
+from nonmember.models.fence.select import (
+    Chosen,
+    Confidence,
+    CopyLogits,
+    Draws,
+    Kept,
+    Moved,
+    Selector,
+)
 from nonmember.models.protocols import Classifier
 from nonmember.types import Inputs, Labels, Logits
 
@@ -153,6 +161,15 @@ class Fenced:
         """
         parts = [self._answer(rows) for rows in _blocks(arrays(inputs))]
         return Answer(*(np.concatenate(part) for part in zip(*parts, strict=True)))
+
+    def odds(self, inputs: Inputs) -> Confidence:
+        """Log odds (n v) of the copies among which it chooses, infinite where one is not kept.
+
+        Raises:
+            ModelError: as for ``answer``.
+        """
+        told = asked(self.classifier, self.copies, inputs)
+        return select.confidence(told.answers, told.kept)
 
     def _answer(self, rows: Batch) -> Answer:
         span, told = span_of(self.copies), asked(self.classifier, self.copies, rows)

@@ -15,7 +15,6 @@ from nonmember.models.fence.fenced import (
     Asked,
     Fallback,
     Fence,
-    Fenced,
     arrays,
     asked,
     span_of,
@@ -112,23 +111,6 @@ def fence(found: Arrays, selector: Selector, fallback: Fallback) -> Fence:
     figures = {"apart": apart, **{f"kept_{side}": share for side, share in shares}}
     told = {name: value for name, value in figures.items() if np.isfinite(value)}
     return Fence(selector, fallback, low, high, donors, confidence, told)
-
-
-def untouched(
-    fenced: Fenced, members: Examples, non_members: Examples, objective: Objective
-) -> float:
-    """The divergence of confidence that a fence's interval leaves on other examples.
-
-    What ``figures["apart"]`` tells is the least of 210 intervals on the examples that chose it.
-
-    Raises:
-        ModelError: no copy of a whole side keeps its label; or as for ``Fenced.answer``.
-    """
-    ours, others = (
-        _odds(side, fenced.classifier, fenced.copies, examples, {})
-        for side, examples in zip(SIDES, (members, non_members), strict=False)
-    )
-    return interval.apart(fenced.fence.low, fenced.fence.high, ours, others, objective)
 
 
 def _odds(

@@ -1,6 +1,6 @@
 """Where the confidence of answers is to lie, so that members and non-members look alike."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import combinations
 from typing import Literal, NamedTuple, TypeAlias
 
@@ -11,6 +11,11 @@ from nonmember.models.fence.select import Confidence, nearest
 
 Objective: TypeAlias = Literal["js", "ks"]
 """How far apart two samples are: Jensen-Shannon in nats, or Kolmogorov-Smirnov from 0 to 1."""
+
+MEASURES: Mapping[Objective, str] = {
+    "js": "Jensen-Shannon divergence, nats",
+    "ks": "Kolmogorov-Smirnov distance",
+}
 
 OtherConfidence = Float64[np.ndarray, "z v"]
 Odds = Float64[np.ndarray, "_"]
@@ -34,7 +39,7 @@ def search(members: Confidence, non_members: OtherConfidence, objective: Objecti
 
     The grid runs from the least confident copy of a member to the most confident one of a
     non-member, and of equally good intervals the first counts. The divergence is that of the
-    very inputs that chose the interval, and so too small: ``apart`` tells it of others.
+    very inputs that chose the interval, and so too small: ``divergence`` tells it of others.
     Inputs without a copy that keeps the label are left out. Deviation: the authors' bins span
     the non-members alone, and members outside are not counted.
 
@@ -57,13 +62,39 @@ def search(members: Confidence, non_members: OtherConfidence, objective: Objecti
     return best
 
 
-def apart(
+def answered(
     low: float, high: float, members: Confidence, non_members: OtherConfidence, objective: Objective
-) -> float:
-    """The divergence that an interval leaves between other members and non-members."""
-    ours, others = _complete(members), _complete(non_members)
-    tell = _teller(ours, others, objective)
-    return tell(nearest(ours, low, high), nearest(others, low, high))
+) -> tuple[np.ndarray, np.ndarray]:
+    """What ``divergence`` compares where an interval is used: a number for each member and other.
+
+    Of Jensen-Shannon the bin that the answer falls into, of Kolmogorov-Smirnov its log odds; of
+    an input without a copy that keeps the label there is none: -1, or infinity.
+    """
+    sides = members, non_members
+    places = [nearest(odds, low, high)[:, None] for odds in sides]
+    mine, theirs = (
+        np.take_along_axis(odds, place, axis=1)[:, 0]
+        for odds, place in zip(sides, places, strict=True)
+    )
+    if objective == "ks":
+        return mine, theirs
+    edges = _edges(members, non_members)
+    ours, others = (
+        np.where(np.isfinite(one), edges.searchsorted(one, side="right"), -1)
+        for one in (mine, theirs)
+    )
+    return ours, others
+
+
+def divergence(ours: np.ndarray, others: np.ndarray, objective: Objective) -> float:
+    """How far apart the answers to members and to others are, as ``answered`` tells them.
+
+    Inputs that it tells no answer of are left out.
+    """
+    if objective == "ks":
+        return kolmogorov_smirnov(ours[np.isfinite(ours)], others[np.isfinite(others)])
+    left, right = (np.bincount(side[side >= 0], minlength=BINS) for side in (ours, others))
+    return jensen_shannon(left, right)
 
 
 def of_members(members: Confidence) -> Interval:
@@ -97,13 +128,18 @@ def _teller(ours: Confidence, others: OtherConfidence, objective: Objective) -> 
     mine, theirs = np.arange(len(ours)), np.arange(len(others))
     if objective == "ks":
         return lambda one, other: kolmogorov_smirnov(ours[mine, one], others[theirs, other])
-    every = np.concatenate([ours[np.isfinite(ours)], others[np.isfinite(others)]])
-    edges = np.quantile(every, np.arange(1, BINS) / BINS)
+    edges = _edges(ours, others)
     left, right = (edges.searchsorted(side, side="right") for side in (ours, others))
     return lambda one, other: jensen_shannon(
         np.bincount(left[mine, one], minlength=BINS),
         np.bincount(right[theirs, other], minlength=BINS),
     )
+
+
+def _edges(ours: Confidence, others: OtherConfidence) -> Float64[np.ndarray, "_"]:
+    """Those between the bins of Jensen-Shannon."""
+    every = np.concatenate([ours[np.isfinite(ours)], others[np.isfinite(others)]])
+    return np.quantile(every, np.arange(1, BINS) / BINS)
 
 
 def _complete(odds: Float64[np.ndarray, "_ v"]) -> Float64[np.ndarray, "_ v"]:
