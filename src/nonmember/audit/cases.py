@@ -1,7 +1,7 @@
 """All that judging may assume of an audit's target and of the audit, whatever it is of."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any, Protocol, runtime_checkable
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from jaxtyping import Int
@@ -86,3 +86,21 @@ class Signals(Protocol):
 
     def whole(self, name: str) -> Any:
         """A signal of all candidates."""
+
+
+T = TypeVar("T", bound=Case)
+
+
+def undefended(target: T, targets: Sequence[T], asked: Mapping[str, Any]) -> T | None:
+    """The target that was asked for alike, but without defenses; None where there is none.
+
+    Args:
+        target: the one that is looked for is its counterpart.
+        targets: all of the audit.
+        asked: by target's name what the spec says of it, its ``defenses`` among that.
+    """
+    own = asked[target.name]
+    if not own.defenses:
+        return None
+    alike = own.model_copy(update={"defenses": ()})
+    return next((other for other in targets if asked[other.name] == alike), None)

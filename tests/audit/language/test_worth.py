@@ -11,6 +11,7 @@ from scipy.stats import t as student
 from shuffling import RECIPE, Shuffler, defended, soft
 
 from nonmember.audit import engine
+from nonmember.audit.cases import undefended
 from nonmember.audit.language import spec, subject, worth
 from nonmember.audit.language.answers import Answers
 from nonmember.audit.language.facts import Facts
@@ -91,7 +92,7 @@ def test_a_ratio_of_0_changes_nothing(values: Values, base: Path, tmp_path: Path
 
 def partner(found: Subject, name: str) -> str | None:
     (target,) = (one for one in found.targets if one.name == name)
-    other = worth.undefended(target, found)
+    other = undefended(target, found.targets, found.spec.targets)
     return other and other.name
 
 

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 
+from nonmember.audit.cases import undefended
 from nonmember.audit.classifiers.answers import Answers
 from nonmember.audit.classifiers.jobs import Plan
 from nonmember.audit.classifiers.subject import Subject, Target
-from nonmember.audit.classifiers.undefended import change_against, undefended
+from nonmember.audit.classifiers.undefended import change_against
 from nonmember.evaluation.checks import Finding
 from nonmember.evaluation.intervals import Interval
 from nonmember.signals.store import Store
@@ -16,7 +17,8 @@ COSTLY = 0.05  # of the answers, beyond which fewer right ones are told of
 
 def findings(target: Target, subject: Subject, todo: Plan, store: Store) -> Iterator[Finding]:
     """All that is amiss with a target's defenses."""
-    known, bare = subject.candidates.calibration, undefended(target, subject)
+    known = subject.candidates.calibration
+    bare = undefended(target, subject.targets, subject.spec.targets)
     steps = target.guard.steps if target.guard else ()
     if any(one.defense.name == "memguard" for one in steps):
         yield from few_to_learn_by("memguard", len(known.members), len(known.non_members))

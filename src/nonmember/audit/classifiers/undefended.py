@@ -4,21 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 
+from nonmember.audit.cases import undefended
 from nonmember.audit.classifiers.answers import Answers
 from nonmember.audit.classifiers.subject import Subject, Target
 from nonmember.audit.worth import ClassifierUtility
 from nonmember.evaluation.inferiority import accuracy_change
 from nonmember.evaluation.intervals import Interval
-
-
-def undefended(target: Target, subject: Subject) -> Target | None:
-    """The target that is the same but for its defenses; None where there is none."""
-    asked = subject.spec.targets
-    own = asked[target.name]
-    if not own.defenses:
-        return None
-    alike = own.model_copy(update={"defenses": ()})
-    return next((other for other in subject.targets if asked[other.name] == alike), None)
 
 
 def change_against(other: Target, known: Answers[Target, Subject]) -> Interval:
@@ -37,7 +28,7 @@ def beside_undefended(
     found: ClassifierUtility, known: Answers[Target, Subject]
 ) -> ClassifierUtility:
     """The same, with the change against the target without defenses, where it can be said."""
-    other = undefended(known.target, known.subject)
+    other = undefended(known.target, known.subject.targets, known.subject.spec.targets)
     if other is None:
         return found
     change, margin = change_against(other, known), known.subject.spec.evaluation.margin

@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from nonmember.audit.cases import undefended
 from nonmember.audit.language.answers import Answers
-from nonmember.audit.language.subject import Subject, Target
+from nonmember.audit.language.subject import Subject
 from nonmember.audit.worth import Utility
 from nonmember.evaluation.intervals import mean_interval
 from nonmember.signals.ragged import mean
@@ -29,7 +30,7 @@ def utility(known: Answers, subject: Subject) -> Utility | None:
     group = split.group[outside]
     loss, accuracy = (mean_interval(values[outside], group, level=level) for values in own)
     found = Utility(int(outside.sum()), loss, accuracy)
-    other = undefended(known.target, subject)
+    other = undefended(known.target, subject.targets, subject.spec.targets)
     theirs = other and _values(replace(known, target=other, held={}))
     if other is None or theirs is None:
         return found
@@ -40,16 +41,6 @@ def utility(known: Answers, subject: Subject) -> Utility | None:
     return replace(
         found, against=other.name, loss_change=loss_change, accuracy_change=accuracy_change
     )
-
-
-def undefended(target: Target, subject: Subject) -> Target | None:
-    """The target that was trained alike, but without defenses."""
-    asked = subject.spec.targets
-    own = asked[target.name]
-    if not own.defenses:
-        return None
-    alike = own.model_copy(update={"defenses": ()})
-    return next((other for other in subject.targets if asked[other.name] == alike), None)
 
 
 def _values(known: Answers) -> np.ndarray | None:
