@@ -1,10 +1,11 @@
-"""The demo for real: known answers on real models."""
+"""The demo for real, where no network is: known answers on real models."""
 
 import json
 import subprocess
 import sys
 from pathlib import Path
 
+import offline
 import pytest
 
 pytestmark = pytest.mark.slow
@@ -15,7 +16,8 @@ STRONG = ("reference_difference", "ez_mia", "wbc")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("demo")
     command = [sys.executable, "-m", "nonmember", "demo", "--output", str(folder / "run")]
-    subprocess.run([*command, "--store", str(folder / "store")], check=True)
+    alone = offline.environment(folder)
+    subprocess.run([*command, "--store", str(folder / "store")], env=alone, check=True)
     return folder / "run"
 
 
