@@ -76,7 +76,9 @@ def folder(
     """A run's folder, its records in this order; ``keys`` are ids and digests of one's own."""
     targets: list[TargetResult] = [one.found for one in sides]
     (place / "private").mkdir(parents=True)
-    results = replace(classifier.results(*targets), **change)
+    plain = classifier.results(*targets)
+    sizes = {"members": int(at.member.sum()), "non-members": int((~at.member).sum())}
+    results = replace(plain, **{"data": {**plain.data, **sizes}, **change})
     (place / "results.json").write_bytes(records.dump(results))
     (place / "report.html").write_text(f"<!doctype html><title>{len(sides)}</title>page")
     n = len(at.member)

@@ -270,3 +270,21 @@ def test_damaged_shared_and_newer_runs_are_told_apart(tmp_path: Path) -> None:
         with pytest.raises(RunError, match=said) as caught:
             nm.compare(first, folder)
         assert "secret-id" not in str(caught.value)
+
+
+def test_records_that_results_do_not_count_are_refused(tmp_path: Path) -> None:
+    first = run(tmp_path / "one", {"model": 1.0})
+    for name, rows in (("none", 0), ("some", 2 * N - 1)):
+        other = Path(shutil.copytree(first, tmp_path / name))
+        table = pq.read_table(other / finished.PARQUET)
+        pq.write_table(table.slice(0, rows), other / finished.PARQUET)
+        with pytest.raises(RunError, match=f"has {rows} records.*run the audit again"):
+            nm.compare(first, other)
+
+
+def test_no_page_is_written_into_a_run(tmp_path: Path) -> None:
+    first, other = (run(tmp_path / name, {"model": 1.0}) for name in ("one", "two"))
+    for place in (first, other, other / "pages"):
+        with pytest.raises(RunError, match="is in the run"):
+            nm.compare(first, other, output=place)
+    assert not (other / "pages").exists() and not (first / "compare.html").exists()

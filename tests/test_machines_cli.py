@@ -10,6 +10,7 @@ import jsonschema
 import pytest
 from report import sample
 
+import nonmember as nm
 from nonmember.audit import records
 from nonmember.evaluation.checks import Finding
 
@@ -200,3 +201,45 @@ def test_the_report_keeps_the_manifest_up_to_date(say: Say, run: Path) -> None:
     page.write_text(page.read_text().replace("Leaks", "Is fine"))
     status, out, _ = say("verify", run)
     assert status == 1 and "changed: 'report.html'" in out
+
+
+SEALED = [
+    ("gate", "--junit", "--sarif", ["--fail-if", "auc > 0.5"]),
+    ("export", "--model-card", "--annex", ["--target", "leaky"]),
+]
+
+
+@pytest.mark.parametrize(("command", "one", "other", "words"), SEALED)
+@pytest.mark.parametrize("place", ["results.json", "new", "link"])
+def test_nothing_is_written_into_a_run(
+    say: Say, run: Path, command: str, one: str, other: str, words: list[str], place: str
+) -> None:
+    path = run / place
+    if place == "link":
+        path = run.parent / place
+        path.symlink_to(run / "results.json")
+    before = (run / "results.json").read_bytes()
+    for option in (one, other):
+        status, out, err = say(command, run, *words, option, path)
+        assert (status, out) == (2, "") and "is in the run" in err
+    assert (run / "results.json").read_bytes() == before and not (run / "new").exists()
+
+
+@pytest.mark.parametrize(("command", "one", "other", "words"), SEALED)
+def test_two_files_in_one_place_are_refused(
+    say: Say, run: Path, command: str, one: str, other: str, words: list[str]
+) -> None:
+    place = run.parent / "x"
+    status, out, err = say(command, run, *words, one, place, other, run.parent / "run/../x")
+    assert (status, out) == (2, "") and "is given for two files" in err
+    assert not place.exists()
+
+
+def test_one_condition_needs_no_list(run: Path) -> None:
+    assert nm.gate(run, "auc ci_low > 0.6") == nm.gate(run, ["auc ci_low > 0.6"])
+
+
+@pytest.mark.parametrize("name", ["auc by {}", "auc of {}", "tpr@fpr=2.{}", "auc@fpr={}"])
+def test_long_names_are_not_repeated(say: Say, run: Path, name: str) -> None:
+    status, _, err = say("gate", run, "--fail-if", f"{name.format('9' * 5000)} > 0.5")
+    assert status == 2 and len(err) < 500

@@ -132,6 +132,21 @@ def test_another_name_of_this_host_is_refused(runs: Path) -> None:
             assert ask("/", method)[0] == 501
 
 
+def test_a_second_name_of_this_host_is_refused(runs: Path) -> None:
+    with serving(runs) as server:
+        place = urlsplit(server.address)
+        both = f"Host: {place.netloc}\r\nHost: evil.example\r\n"
+        with socket.create_connection((place.hostname, place.port), 10) as asked:
+            asked.sendall(f"GET / HTTP/1.0\r\n{both}\r\n".encode())
+            assert asked.makefile("rb").readline().split()[1] == b"403"
+
+
+def test_what_is_no_address_is_told(runs: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    with asking(runs) as ask:
+        assert ask("http://[")[:2] == (400, "This is no address; / lists all.\n")
+    assert capfd.readouterr().err == ""
+
+
 def test_damaged_and_newer_runs_are_listed_with_what_is_wrong(runs: Path) -> None:
     for name, content in (("cut", '{"schema": 4'), ("newer", '{"schema": 999}'), ("text", "x")):
         (runs / name).mkdir()

@@ -173,7 +173,7 @@ def test_a_damaged_manifest_vouches_for_nothing(run: Path, content: bytes) -> No
 @pytest.mark.parametrize("name", ["../outside", "/etc/passwd", "a/../../b", "", "a\\b", "a\0b"])
 def test_names_outside_the_run_are_refused(run: Path, name: str) -> None:
     said = json.loads((run / "manifest.json").read_text())
-    said["files"][name] = {"digest": "0", "bytes": 1, "keyed": False}
+    said["files"][name] = {"digest": "0" * 64, "bytes": 1, "keyed": False}
     (run / "manifest.json").write_text(json.dumps(said))
     with pytest.raises(RunError, match="no file of a run"):
         manifest.verify(run)
@@ -187,3 +187,30 @@ def test_a_folder_without_manifest_is_named(tmp_path: Path) -> None:
 def test_half_written_files_are_not_counted(run: Path) -> None:
     (run / ".results.json-00ff.part").write_bytes(b"{")
     assert manifest.verify(run).whole
+
+
+@pytest.mark.parametrize("digest", ["é" * 64, "0", "A" * 64, ""])
+def test_a_digest_that_is_none_is_damage(run: Path, digest: str) -> None:
+    said = json.loads((run / "manifest.json").read_text())
+    said["files"]["results.json"]["digest"] = digest
+    (run / "manifest.json").write_text(json.dumps(said))
+    with pytest.raises(RunError, match="vouches for nothing"):
+        manifest.verify(run)
+
+
+@pytest.mark.parametrize("name", [b"\xff.txt", b"a\\b"])
+def test_a_strange_name_is_found_added_and_spoils_no_manifest(run: Path, name: bytes) -> None:
+    strange = os.fsdecode(name)
+    (run / strange).write_bytes(b"x")
+    for write in (manifest.write, lambda at: manifest.update(at, strange)):
+        write(run)
+        found = manifest.verify(run)
+        assert found.added == (strange,) and len(found.same) == 6
+        found.told().encode()
+
+
+def test_an_update_of_a_shared_copy_makes_no_key(run: Path) -> None:
+    shutil.rmtree(run / "private")
+    (run / "report.html").write_bytes(b"<p>anew")
+    manifest.update(run, "report.html")
+    assert not (run / "private").exists() and manifest.verify(run).whole

@@ -1,4 +1,4 @@
-"""One headless Chromium for all tests here; they fail where there is none."""
+"""One headless Chromium for all tests of a file; they fail where there is none."""
 
 import shutil
 from collections.abc import Callable, Iterator
@@ -37,9 +37,9 @@ def chromium() -> str:
     return found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """One for all tests; each page has a context of its own."""
+    """One for a file, as its event loop must end before other tests; a context for each page."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
         yield browser

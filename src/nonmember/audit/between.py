@@ -150,6 +150,13 @@ def _read(folder: Path, name: str, results: Results) -> Finished:
     """The run with its records and the scores of all attacks."""
     scores = [f"{one.name}.{attack.name}" for one in results.targets for attack in one.attacks]
     table = run.scores_of(folder, scores)
+    member = table["member"].to_numpy()
+    there = [int(member.sum()), int((~member).sum())]
+    if there != [results.data.get(side) for side in ("members", "non-members")]:
+        raise RunError(
+            f"{folder}: its private file has {len(member)} records, not the members and "
+            "non-members of results.json; run the audit again"
+        )
     return Finished(
         name,
         results,

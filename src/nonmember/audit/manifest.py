@@ -10,14 +10,14 @@ import hashlib
 import hmac
 import json
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
 from annotated_types import Ge
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from nonmember.audit import whole
 from nonmember.errors import RunError
@@ -35,7 +35,7 @@ BLOCK = 1 << 20
 class Entry:
     """One file; of an owner's own the ``digest`` is keyed and the size is kept back."""
 
-    digest: str
+    digest: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
     bytes: Annotated[int, Ge(0)] | None = None
     keyed: bool = False
 
@@ -90,9 +90,7 @@ def withdraw(run: Path) -> None:
 
 def write(run: Path) -> None:
     """Write the manifest of all that lies in ``run``, whole or not at all."""
-    key = _key(run) or _new_key(run)
-    files = {name: _entry(run, name, key, _kept_back(name)) for name in _names(run)}
-    _put(run, Manifest(SCHEMA, version("nonmember"), files))
+    _put(run, Manifest(SCHEMA, version("nonmember"), _entries(run, _names(run))))
 
 
 def update(run: Path, *names: str) -> None:
@@ -110,16 +108,14 @@ def update(run: Path, *names: str) -> None:
     if not (run / MANIFEST).is_file():
         write(run)
         return
-    found, key = _read(run), _key(run) or _new_key(run)
+    found = _read(run)
     parts = tuple(f"{name}/" for name in names)
     kept = {
         name: entry
         for name, entry in found.files.items()
         if name not in names and not name.startswith(parts)
     }
-    for name in _names(run):
-        if name in names or name.startswith(parts):
-            kept[name] = _entry(run, name, key, _kept_back(name))
+    kept |= _entries(run, (one for one in _names(run) if one in names or one.startswith(parts)))
     _put(run, replace(found, files=dict(sorted(kept.items()))))
 
 
@@ -170,9 +166,10 @@ def _read(run: Path) -> Manifest:
 
 
 def _inside(name: str) -> bool:
-    """Whether a name stays within the run."""
+    """Whether a name stays within the run, and is text: of no other can a manifest tell."""
     parts = name.split("/")
-    return "\0" not in name and not {"", ".", ".."} & set(parts) and "\\" not in name
+    text = not any("\ud800" <= one <= "\udfff" for one in name)  # no byte that is not UTF-8
+    return text and "\0" not in name and not {"", ".", ".."} & set(parts) and "\\" not in name
 
 
 def _names(run: Path) -> Iterator[str]:
@@ -187,6 +184,15 @@ def _names(run: Path) -> Iterator[str]:
 def _kept_back(name: str) -> bool:
     """Whether a file is for its owner only; by its name, as any file is under a strict umask."""
     return name.startswith(f"{PRIVATE}/") or name.endswith(SECRET)
+
+
+def _entries(run: Path, names: Iterable[str]) -> dict[str, Entry]:
+    """What a manifest says of these; nothing of strange names, which are then found added."""
+    told = [name for name in names if _inside(name)]
+    key = _key(run)
+    if key is None and any(map(_kept_back, told)):  # a copy without private files needs none
+        key = _new_key(run)
+    return {name: _entry(run, name, key, _kept_back(name)) for name in told}
 
 
 def _entry(run: Path, name: str, key: bytes | None, keyed: bool) -> Entry:

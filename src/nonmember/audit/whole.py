@@ -2,6 +2,7 @@
 
 import os
 import secrets
+from collections.abc import Sequence
 from pathlib import Path
 
 from nonmember.errors import RunError
@@ -22,6 +23,32 @@ def write(path: Path, content: bytes, mode: int = 0o644) -> None:
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def check_outputs(paths: Sequence[Path], run: Path) -> None:
+    """Refuse places that cannot be written to, are the same, or lie in a run, which is sealed.
+
+    Raises:
+        RunError: naming the place.
+    """
+    taken = set[Path]()
+    for path in paths:
+        check(path)
+        apart(path, run)
+        if path.resolve() in taken:
+            raise RunError(f"{path}: is given for two files; give each its own")
+        taken.add(path.resolve())
+
+
+def apart(path: Path, run: Path) -> None:
+    """Refuse a place in a run: its manifest vouches for all that lies there.
+
+    Raises:
+        RunError: it is in the run, itself or by what it leads to.
+    """
+    places = path.resolve(), path.parent.resolve() / path.name
+    if any(place.is_relative_to(run.resolve()) for place in places):
+        raise RunError(f"{path}: is in the run, which verify checks; give a place outside {run}")
 
 
 def check(path: Path) -> None:

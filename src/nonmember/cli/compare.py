@@ -16,7 +16,7 @@ def compare(
         typer.Argument(help="Folders of finished audits; each is held against the first."),
     ],
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="The folder of the page, compare.html.")
+        Path, typer.Option("--output", "-o", help="The folder of the page, compare.html; no run.")
     ] = Path(),
     json: Json = False,
 ) -> None:

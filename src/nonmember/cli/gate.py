@@ -22,10 +22,14 @@ def gate(
         ),
     ] = None,
     junit: Annotated[
-        Path | None, typer.Option("--junit", help="Write the outcomes as JUnit XML.")
+        Path | None,
+        typer.Option("--junit", help="Write the outcomes as JUnit XML, outside the run."),
     ] = None,
     sarif: Annotated[
-        Path | None, typer.Option("--sarif", help="Write outcomes and findings as SARIF 2.1.0.")
+        Path | None,
+        typer.Option(
+            "--sarif", help="Write outcomes and findings as SARIF 2.1.0, outside the run."
+        ),
     ] = None,
     json: Json = False,
 ) -> None:

@@ -8,6 +8,7 @@ done and two processes may share a store.
 import json
 import os
 import platform
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -50,8 +51,8 @@ class Store:
         """A folder to write into; it becomes the output when the block ends without error."""
         target = self.folder(address)
         beside = self._private(target.parent.name)
-        _sweep(beside, address)
-        part = Path(tempfile.mkdtemp(prefix=f".{address}-{HOST}-{os.getpid()}-", dir=beside))
+        sweep(beside, address)
+        part = Path(tempfile.mkdtemp(prefix=half(address), dir=beside))
         try:
             yield part
             _sync(part)
@@ -113,12 +114,20 @@ def note(folder: Path, about: Mapping[str, Any]) -> None:
     (folder / "provenance.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
 
 
-def _sweep(beside: Path, address: str) -> None:
+def half(name: str) -> str:
+    """How the folder begins in which this process writes what is to have that name."""
+    return f".{name}-{HOST}-{os.getpid()}-"
+
+
+def sweep(beside: Path, name: str) -> None:
     """Remove what processes of this machine that were killed have left half written."""
-    for left in beside.glob(f".{address}-{HOST}-*"):
-        process = int(left.name.split("-")[-2])
+    ours = re.compile(rf"{re.escape(f'.{name}-{HOST}-')}(\d+)-[^-]+")
+    for left in beside.iterdir():
+        found = ours.fullmatch(left.name)
+        if found is None:
+            continue
         try:
-            os.kill(process, 0)
+            os.kill(int(found[1]), 0)
         except ProcessLookupError:
             shutil.rmtree(left, ignore_errors=True)
         except PermissionError:  # it lives, and is somebody else's

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from nonmember.audit import between
+from nonmember.audit import between, whole
 from nonmember.audit.between import Comparison
 from nonmember.errors import RunError
 from nonmember.report import compare as page
@@ -19,12 +19,16 @@ def compare(*runs: str | Path, output: str | Path | None = None) -> Comparison:
 
     Raises:
         RunError: runs that cannot be compared, see ``audit.between.compare``; before any work,
-            an ``output`` that is no folder.
+            an ``output`` that is no folder, or in one of the runs.
     """
     folder = None if output is None else Path(output)
     if folder is not None and folder.exists() and not folder.is_dir():
         raise RunError(f"{folder}: is a file; give a folder for {PAGE}")
-    found = between.compare([Path(one) for one in runs])
+    folders = [Path(one) for one in runs]
+    if folder is not None:
+        for one in folders:
+            whole.apart(folder / PAGE, one)
+    found = between.compare(folders)
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
         page.write(found, folder / PAGE)

@@ -33,7 +33,7 @@ def export(
         run: the folder of a finished audit.
         model_card: the card, such as ``README.md``. A section that is there already is replaced,
             all else in the card stays; a card that is not there is made.
-        annex: where the annex goes.
+        annex: where the annex goes. Neither may lie in the run, nor both in one file.
         target: which model the card is of, where the run has several.
 
     Raises:
@@ -44,10 +44,8 @@ def export(
     """
     if model_card is None and annex is None:
         raise SpecError("export: nothing to write; give --model-card README.md or --annex FILE")
-    for path in (model_card, annex):
-        if path is not None:
-            whole.check(Path(path))
     folder = Path(run)
+    whole.check_outputs([Path(path) for path in (model_card, annex) if path is not None], folder)
     results, metadata = records.load(folder), False
     if model_card is not None:
         metadata = _card(folder, results, _one(results, target), Path(model_card))

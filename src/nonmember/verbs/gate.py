@@ -13,7 +13,7 @@ from nonmember.report.sarif import sarif as as_sarif
 
 def gate(
     run: str | Path,
-    fail_if: Sequence[str],
+    fail_if: str | Sequence[str],
     *,
     junit: str | Path | None = None,
     sarif: str | Path | None = None,
@@ -26,10 +26,10 @@ def gate(
 
     Args:
         run: the folder of a finished audit.
-        fail_if: conditions such as ``tpr@fpr=0.01 ci_low > 0.05``, see
+        fail_if: a condition, or several, such as ``tpr@fpr=0.01 ci_low > 0.05``, see
             ``nonmember.report.gate.conditions``.
-        junit: where to write them as JUnit XML.
-        sarif: where to write them, and the run's findings, as SARIF 2.1.0.
+        junit: where to write them as JUnit XML, outside the run.
+        sarif: where to write them, and the run's findings, as SARIF 2.1.0, outside the run.
 
     Raises:
         SpecError: there is no condition, or one is none; raised before the run is read.
@@ -38,11 +38,10 @@ def gate(
     """
     if not fail_if:
         raise SpecError(f"gate: no condition; give --fail-if {conditions.EXAMPLE}")
-    asked = [conditions.parse(text) for text in fail_if]
-    for path in (junit, sarif):
-        if path is not None:
-            whole.check(Path(path))
+    texts = [fail_if] if isinstance(fail_if, str) else fail_if
+    asked = [conditions.parse(text) for text in texts]
     folder = Path(run)
+    whole.check_outputs([Path(path) for path in (junit, sarif) if path is not None], folder)
     results = records.load(folder)
     found = outcomes.judge(asked, results)
     if junit is not None:

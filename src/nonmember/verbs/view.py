@@ -129,7 +129,10 @@ def _page(name: str) -> str:
 def respond(root: Path, path: str) -> tuple[int, bytes]:
     """The status and the page for what is asked for: the index, or the page of a run."""
     found = below(root)
-    asked = os.fsdecode(unquote_to_bytes(urlsplit(path).path)).removeprefix("/")
+    try:
+        asked = os.fsdecode(unquote_to_bytes(urlsplit(path).path)).removeprefix("/")
+    except ValueError:
+        return 400, b"This is no address; / lists all.\n"
     if not asked:
         page = index.render(found.runs, broken=found.broken, links=found.links)
         return 200, page.encode()
@@ -155,7 +158,7 @@ class Answers(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """Answer with the page."""
         port = self.connection.getsockname()[1]
-        if self.headers.get("Host") not in {f"{HOST}:{port}", f"localhost:{port}"}:
+        if self.headers.get_all("Host") not in ([f"{HOST}:{port}"], [f"localhost:{port}"]):
             self._send(403, f"Ask for http://{HOST}:{port}/ by this name.\n".encode())
             return
         try:

@@ -4,6 +4,9 @@ import csv
 import gzip
 import json
 import lzma
+import os
+import subprocess
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from hashlib import sha256
 from pathlib import Path
@@ -24,6 +27,7 @@ from nonmember.data import labelled, texts
 from nonmember.data.canaries import flipped, form_named, sealing_key
 from nonmember.data.canaries.forms import Kind
 from nonmember.errors import DataError, RunError
+from nonmember.signals.store import HOST
 
 SECRET, COUNT, NONE = "cd" * 32, 24, {}
 Rows = list[dict[str, Any]]
@@ -323,3 +327,25 @@ def test_a_place_that_is_taken_is_refused_and_an_error_leaves_nothing(tmp_path: 
     making.make(order(source), None)
     with pytest.raises(RunError, match="exists already"):
         making.make(order(source), None)
+
+
+@pytest.mark.parametrize("leads_to", ["empty", "nowhere"])
+def test_a_link_is_refused_before_any_work(tmp_path: Path, leads_to: str) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "OUT").symlink_to(tmp_path / leads_to)
+    with pytest.raises(RunError, match="exists already"):
+        making.make(order(tmp_path / "no-data.jsonl"), None)
+
+
+def test_what_a_killed_run_left_is_removed_and_of_one_that_lives_is_not(tmp_path: Path) -> None:
+    source = written(tmp_path / "d.jsonl", rows())
+    child = subprocess.Popen([sys.executable, "-c", ""])
+    child.wait()
+    dead, alive, foreign = (
+        tmp_path / f".OUT-{process}-x.part"
+        for process in (f"{HOST}-{child.pid}", f"{HOST}-{os.getpid()}", f"{HOST}-other")
+    )
+    for left in (dead, alive, foreign):
+        left.mkdir()
+    making.make(order(source), None)
+    assert not dead.exists() and alive.exists() and foreign.exists()

@@ -1,6 +1,7 @@
 """Audits of canaries: every attack runs, and what guesses at coins bounds epsilon."""
 
 import shutil
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -225,6 +226,10 @@ def trained(store: Path, base: Path, folder: Path) -> str:
             "trained elsewhere",
         ),
         ({"targets": {"m": {"base": "x", "trained_on": "control"}}}, "control"),
+        ({"data": {"canaries": ""}}, "canaries names no folder"),
+        ({"data": {"members": "a", "non_members": "b", "canaries": ""}}, "names no folder"),
+        ({"targets": {"m": {"model": "x", "claimed": {"epsilon": inf}}}}, "finite"),
+        ({"targets": {"m": {"model": "x", "claimed": {"epsilon": 1, "delta": 0}}}}, "than 0"),
     ],
 )
 def test_what_coins_must_not_depend_on_is_refused(change: Values, said: str) -> None:

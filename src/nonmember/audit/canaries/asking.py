@@ -16,8 +16,8 @@ SIDES = ("members", "non_members", "pool", "take")
 class Claimed(Part):
     """What an accountant says of a model that was trained elsewhere: (epsilon, delta)-privacy."""
 
-    epsilon: Annotated[float, Field(ge=0)]
-    delta: Annotated[float, Field(ge=0, lt=1)] = 1e-5
+    epsilon: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    delta: Annotated[float, Field(gt=0, lt=1)] = 1e-5
 
 
 @runtime_checkable
@@ -42,6 +42,8 @@ def one_way(data: Sides, alone: Mapping[str, Any]) -> None:
     Raises:
         ValueError: saying what to give.
     """
+    if data.canaries == "":
+        raise ValueError("canaries names no folder; give one that nonmember canaries wrote")
     files, pool = (data.members, data.non_members), (data.pool, data.take)
     ways = [any(files), any(pool), data.canaries is not None]
     if sum(ways) != 1 or any(files) != all(files) or any(pool) != all(pool):

@@ -38,6 +38,7 @@ from nonmember.data.labelled import Class, Fields
 from nonmember.data.records import Completion, Content
 from nonmember.data.writing import write_like
 from nonmember.errors import DataError, RunError
+from nonmember.signals.store import half, sweep
 from nonmember.types import Member
 
 
@@ -61,7 +62,7 @@ def make(order: Order, length: int | None) -> dict[str, Any]:
             canaries cannot be made.
         RunError: something is where the folder should be.
     """
-    if order.output.is_file() or (order.output.is_dir() and any(order.output.iterdir())):
+    if _taken(order.output):
         raise RunError(f"{order.output}: exists already; remove it, or choose another --output")
     name = order.data.absolute().name
     if name.casefold() in (MANIFEST, PRIVATE):
@@ -82,12 +83,19 @@ def make(order: Order, length: int | None) -> dict[str, Any]:
     return manifest
 
 
+def _taken(output: Path) -> bool:
+    """Whether anything is there but an empty folder; also a link, whatever it leads to."""
+    there = any(output.iterdir()) if output.is_dir() else output.exists()
+    return there or output.is_symlink()
+
+
 @contextmanager
 def _beside(output: Path) -> Iterator[Path]:
     """A folder beside ``output`` that takes its place in the end, or is gone after an error."""
     place = output.absolute()
     place.parent.mkdir(parents=True, exist_ok=True)
-    part = Path(tempfile.mkdtemp(".part", f".{place.name}-", place.parent))
+    sweep(place.parent, place.name)
+    part = Path(tempfile.mkdtemp(".part", half(place.name), place.parent))
     try:
         yield part
         part.chmod(0o755)

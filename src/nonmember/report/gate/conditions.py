@@ -95,10 +95,10 @@ def _figure(token: Token, where: str) -> tuple[str, float]:
         raise SpecError(f"{where}: {near} There are {', '.join(NAMES)}")
     if bool(at) != (name == "tpr"):
         wanted = "tpr@fpr=0.01" if name == "tpr" else name
-        raise SpecError(f"{where}: {token.text!r} is no figure; write {wanted}")
+        raise SpecError(f"{where}: {token.text[:SHOWN]!r} is no figure; write {wanted}")
     fpr = _number(rate, where) if at else 0.0
     if at and not 0 < fpr < 1:
-        raise SpecError(f"{where}: no false-positive rate {rate}; give one between 0 and 1")
+        raise SpecError(f"{where}: no false-positive rate {rate[:SHOWN]}; give one between 0 and 1")
     return name, fpr
 
 

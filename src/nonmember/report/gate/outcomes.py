@@ -9,7 +9,7 @@ from nonmember.audit.counterparts import on_model
 from nonmember.audit.records import AttackResult, Results, TargetResult
 from nonmember.errors import RunError, SpecError, UnresolvableError, unknown
 from nonmember.report import words
-from nonmember.report.gate.conditions import Condition
+from nonmember.report.gate.conditions import SHOWN, Condition
 from nonmember.report.gate.figures import (
     FIGURES,
     LOW,
@@ -79,12 +79,13 @@ def _chosen(condition: Condition, results: Results) -> list[TargetResult]:
     """The targets that a condition is about; the attack that it names is known to one of them."""
     names = [target.name for target in results.targets]
     if condition.target is not None and condition.target not in names:
-        raise SpecError(f"gate: {condition.text!r}: {unknown('target', condition.target, names)}")
+        near = unknown("target", condition.target[:SHOWN], names)
+        raise SpecError(f"gate: {condition.text[:SHOWN]!r}: {near}")
     chosen = [one for one in results.targets if condition.target in (None, one.name)]
     attacks = {attack.name for target in chosen for attack in target.attacks}
     if condition.attack is not None and condition.attack not in attacks:
-        near = unknown("attack in this run", condition.attack, attacks)
-        raise SpecError(f"gate: {condition.text!r}: {near}")
+        near = unknown("attack in this run", condition.attack[:SHOWN], attacks)
+        raise SpecError(f"gate: {condition.text[:SHOWN]!r}: {near}")
     return chosen
 
 
