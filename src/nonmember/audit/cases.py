@@ -9,6 +9,9 @@ from jaxtyping import Int
 from nonmember.attacks.registry import Attack
 from nonmember.audit.parts import Common
 from nonmember.data.split import Split
+from nonmember.evaluation import checks
+from nonmember.evaluation.checks import Finding
+from nonmember.evaluation.nearness import near_duplicates
 
 
 @runtime_checkable
@@ -104,3 +107,23 @@ def undefended(target: T, targets: Sequence[T], asked: Mapping[str, Any]) -> T |
         return None
     alike = own.model_copy(update={"defenses": ()})
     return next((other for other in targets if asked[other.name] == alike), None)
+
+
+def about_data(
+    spec: Common,
+    split: Split,
+    copies: Sequence[str],
+    pairs: Sequence[tuple[str, str, float]],
+) -> tuple[Finding, ...]:
+    """What the data alone tell a reader to beware of.
+
+    Args:
+        spec: which false-positive rates are asked for.
+        split: the truth about the candidates.
+        copies: those that repeat another on their side, by name.
+        pairs: a member and a non-member that are nearly the same, and how similar they are.
+    """
+    outsiders = int((~split.member).sum())
+    rates = (checks.resolution(fpr, outsiders) for fpr in spec.evaluation.fpr)
+    found = (checks.duplicates(copies), near_duplicates(pairs), *rates)
+    return tuple(finding for finding in found if finding is not None)

@@ -9,6 +9,7 @@ import numpy as np
 from nonmember.attacks.registry import Attack
 from nonmember.audit import threat
 from nonmember.audit.canaries import bounds
+from nonmember.audit.cases import about_data
 from nonmember.audit.classifiers import defenses, made
 from nonmember.audit.classifiers.calibrated import calibrated
 from nonmember.audit.classifiers.candidates import Candidates, Sides, read_candidates
@@ -20,9 +21,8 @@ from nonmember.audit.classifiers.spec import Target as TargetSpec
 from nonmember.audit.parts import Common
 from nonmember.data.near import near_arrays, near_texts
 from nonmember.errors import ModelError, NonmemberError, SpecError
-from nonmember.evaluation import checks, precision
+from nonmember.evaluation import precision
 from nonmember.evaluation.checks import Finding
-from nonmember.evaluation.nearness import near_duplicates
 from nonmember.models import causal, classifiers
 from nonmember.models.causal import Placement
 from nonmember.models.classifiers import ClassifierSource
@@ -279,11 +279,9 @@ def findings(spec: Common, candidates: Candidates) -> tuple[Finding, ...]:
 
     Of canaries, which differ, only what names none: who is near whom across the split is a coin.
     """
-    outsiders = int((~candidates.split.member).sum())
-    found = [checks.resolution(fpr, outsiders) for fpr in spec.evaluation.fpr]
-    if candidates.canaries is None:
-        found = [checks.duplicates(_copies(candidates)), near_duplicates(_near(candidates)), *found]
-    return tuple(finding for finding in found if finding is not None)
+    if candidates.canaries is not None:
+        return about_data(spec, candidates.split, (), ())
+    return about_data(spec, candidates.split, _copies(candidates), _near(candidates))
 
 
 def _copies(candidates: Candidates) -> list[str]:

@@ -10,6 +10,7 @@ import numpy as np
 from nonmember.attacks.registry import Attack
 from nonmember.audit import threat
 from nonmember.audit.canaries import bounds, folder
+from nonmember.audit.cases import about_data
 from nonmember.audit.defended.ledger import Ledger
 from nonmember.audit.defended.protection import Protection
 from nonmember.audit.language import sources
@@ -23,9 +24,7 @@ from nonmember.data import texts
 from nonmember.data.near import near_texts
 from nonmember.data.records import Records
 from nonmember.errors import DataError, ModelError, SpecError
-from nonmember.evaluation import checks
 from nonmember.evaluation.checks import Finding
-from nonmember.evaluation.nearness import near_duplicates
 from nonmember.models import causal
 from nonmember.models.causal import Placement
 from nonmember.models.source import Source
@@ -273,11 +272,9 @@ def _findings(spec: Spec, candidates: Candidates) -> tuple[Finding, ...]:
 
     Of canaries, which differ, only what names none: who is near whom across the split is a coin.
     """
-    outsiders = int((~candidates.split.member).sum())
-    found = [checks.resolution(fpr, outsiders) for fpr in spec.evaluation.fpr]
-    if candidates.canaries is None:
-        found = [checks.duplicates(_copies(candidates)), near_duplicates(_near(candidates)), *found]
-    return tuple(finding for finding in found if finding is not None)
+    if candidates.canaries is not None:
+        return about_data(spec, candidates.split, (), ())
+    return about_data(spec, candidates.split, _copies(candidates), _near(candidates))
 
 
 def _copies(candidates: Candidates) -> list[str]:
