@@ -1,6 +1,7 @@
 """The study of SOFT: attack, defend, attack again, with the utility and the cost beside it.
 
-    python benchmarks/soft.py --data DIR --store DIR [--only PART ...] [--ratios R ...] [--tiny]
+    python benchmarks/soft.py --data DIR --store DIR [--only PART ...] [--ratios R ...]
+        [--seeds 0 1 2] [--tiny]
 
 A part is a name, or the beginning of several: `domains`, `domains.github`, `comparisons`,
 `known-secret`, `speed`, `models`, `chat`; `picture` draws again. An interrupted part goes on
@@ -14,12 +15,13 @@ with a model that knows nothing, it only prints.
 import argparse
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import seeds
 import soft_audits
 import soft_models
 import soft_plot
@@ -49,7 +51,7 @@ def parts(study: Study, schooling: soft_models.Schooling) -> dict[str, Part]:
     return {
         "speed.synonyms": partial(soft_speed.substitution, study),
         "speed.warm-up": partial(soft_speed.warm_up, study, ONE),
-        **{f"domains.{name}": partial(soft_audits.domain, study, name) for name in DOMAINS},
+        **domains(study),
         "comparisons": partial(soft_audits.comparisons, study, ONE),
         "known-secret": partial(soft_audits.known_secret, study, ONE),
         **{
@@ -57,6 +59,20 @@ def parts(study: Study, schooling: soft_models.Schooling) -> dict[str, Part]:
             for name in models
         },
         "chat": partial(soft_speed.chat, study, BASE),
+    }
+
+
+def domains(study: Study) -> dict[str, Part]:
+    """SOFT on every domain."""
+    return {f"domains.{name}": partial(soft_audits.domain, study, name) for name in DOMAINS}
+
+
+def again(study: Study, drawn: Sequence[int]) -> dict[str, Part]:
+    """The same under further seeds."""
+    return {
+        seeds.titled(name, seed): part
+        for seed in drawn
+        for name, part in domains(replace(study, seed=seed)).items()
     }
 
 
@@ -92,10 +108,16 @@ def tables(found: Mapping[str, Any]) -> list[str]:
 
 def draw() -> None:
     """Draw what was measured so far."""
+    found = kept()
+    if any(name.startswith(("domains.", "models.")) for name in found):
+        drawn = soft_plot.picture(seeds.first(found))
+        (RESULTS / "soft.svg").write_text(drawn, encoding="utf-8")
+
+
+def kept() -> dict[str, Any]:
+    """What was measured so far, by part."""
     path = RESULTS / "soft.json"
-    kept = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    if any(name.startswith(("domains.", "models.")) for name in kept):
-        (RESULTS / "soft.svg").write_text(soft_plot.picture(kept), encoding="utf-8")
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
 
 def asked() -> argparse.Namespace:
@@ -106,6 +128,7 @@ def asked() -> argparse.Namespace:
     parser.add_argument("--store", type=Path, required=True)
     parser.add_argument("--only", nargs="+", default=[""], metavar="PART")
     parser.add_argument("--ratios", nargs="+", type=float, default=soft_audits.FULL.ratios)
+    parser.add_argument("--seeds", nargs="+", type=int, default=seeds.SEEDS)
     parser.add_argument("--tiny", action="store_true")
     return parser.parse_args()
 
@@ -124,7 +147,8 @@ def main() -> None:
     """Measure what was asked for, a part after another, and keep each with the machine's state."""
     line = asked()
     study, schooling = studied(line)
-    known = parts(study, schooling)
+    known = parts(study, schooling) if 0 in line.seeds else {}
+    known |= again(study, [seed for seed in line.seeds if seed])
     chosen = [name for name in known if name.startswith(tuple(line.only))]
     if not chosen and line.only != [PICTURE]:
         raise SystemExit(f"--only {' '.join(line.only)}: give the beginning of {', '.join(known)}")
@@ -136,6 +160,7 @@ def main() -> None:
             keep("soft", name, found)
         print(*tables(found), sep="\n\n", flush=True)
     if not line.tiny:
+        keep("soft", seeds.TOGETHER, seeds.together(kept()))
         draw()
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import soft_texts
 from soft_figures import told
-from soft_texts import FUNCTIONS, SEED
+from soft_texts import FUNCTIONS
 
 import nonmember as nm
 from nonmember.audit import records
@@ -62,12 +62,16 @@ FULL, TINY = Size(), Size(24, 32, 3, 96, 200, 2, 200, 1)
 
 @dataclass(frozen=True)
 class Study:
-    """Where documents come from, where work is kept, what is fine-tuned, and how much of it."""
+    """Where documents come from, where work is kept, what is fine-tuned, and how much of it.
+
+    The seed draws who is a member, the order of training, and the rewrites.
+    """
 
     data: Path | None
     store: Path
     base: str
     size: Size
+    seed: int = 0
 
 
 def domain(study: Study, name: str) -> dict[str, Any]:
@@ -127,7 +131,7 @@ def known_secret(study: Study, name: str) -> dict[str, Any]:
     """
     targets = {"undefended": [], "soft 0.5": [soft(0.5)], "soft 1.0": [soft(1.0)]}
     values = _values(study, name, {key: _target(study, d) for key, d in targets.items()})
-    values = adaptive(values, study, "synonyms", secret=secret_of(SEED), copies=4)
+    values = adaptive(values, study, "synonyms", secret=secret_of(study.seed), copies=4)
     values["attacks"]["run"] += [NEIGHBOURS]
     values["signals"]["options"]["spans"] = {"copies": study.size.copies}
     found = audited(study, f"{name}-known-secret", values)
@@ -172,7 +176,7 @@ def values(
     size = study.size
     return {
         "title": title,
-        "seed": SEED,
+        "seed": study.seed,
         "data": {
             "pool": str(path),
             "take": {

@@ -64,6 +64,7 @@ class Corpus:
     data: Path | None
     store: Store
     size: Size = FULL
+    seed: int = 0
 
     @cached_property
     def texts(self) -> dict[str, list[str]]:
@@ -77,7 +78,7 @@ class Corpus:
             with lzma.open(path, "rt", encoding="utf-8") as lines:
                 plain = dict.fromkeys(_plain(json.loads(line)["text"]) for line in lines)
             long = [text for text in plain if len(text) >= 400]
-            order = generator(0, "documents", source).permutation(len(long))
+            order = generator(self.seed, "documents", source).permutation(len(long))
             found[source] = [long[i] for i in order]
         return found
 
@@ -114,7 +115,7 @@ class Corpus:
         """Language models, each of half of the documents."""
         size, (shown, after) = self.size, self.windows
         asked = np.linspace(0, size.windows - 1, size.asked).astype(int)
-        truth = balanced(np.arange(size.documents), size.models)
+        truth = balanced(np.arange(size.documents), size.models, seed=self.seed)
         flat = shown.reshape(-1, size.length)
         options = {"ids": IDS, "width": size.width}
         return Family(
@@ -125,6 +126,7 @@ class Corpus:
             truth,
             shown[:, asked],
             self.store,
+            self.seed,
         )
 
     @property
@@ -161,7 +163,7 @@ class Corpus:
         size = self.size
         ids = self.tokens(texts, size.windows + size.length)
         shown, after = _windows(ids, size.length)
-        rng = generator(0, "windows", source)
+        rng = generator(self.seed, "windows", source)
         places = rng.permuted(np.tile(np.arange(size.windows), (len(ids), 1)), axis=1)
         places = places[:, : size.each]
         return np.take_along_axis(shown, places[:, :, None], 1), np.take_along_axis(

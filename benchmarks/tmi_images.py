@@ -1,7 +1,7 @@
 """TMI on photographs: CIFAR-10, closeness of the tasks, choices of fine-tuning, a packaged trunk.
 
     OMP_NUM_THREADS=1 python benchmarks/tmi_images.py --data DIR --store DIR [--only PART ...]
-        [--tiny]
+        [--seeds 0 1 2] [--tiny]
 
 ``parents``: 64 small networks in 32 complementary pairs, each trained on half of 2,000 images,
 and what whoever has them would find. ``tasks``: children with a new head, fine-tuned on other
@@ -22,6 +22,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+import seeds
 from machine import RESULTS
 from tmi_figures import figure
 from tmi_photographs import FULL, TASKS, TINY, TRUNK, Photographs
@@ -137,9 +138,9 @@ def trunk(photographs: Photographs, name: str, tuning: Tuning) -> dict[str, Any]
 def main() -> None:
     """Measure what was asked for, then draw and print all that is kept."""
     line = asked(__doc__ or "")
-    photographs = Photographs(line.data, Store(line.store), TINY if line.tiny else FULL)
-    measured(NAME, parts(photographs), line, PICTURE)
-    found = kept(NAME)
+    size, store = TINY if line.tiny else FULL, Store(line.store)
+    measured(NAME, lambda seed: parts(Photographs(line.data, store, size, seed)), line, PICTURE)
+    found = seeds.first(kept(NAME))
     rows = {name: one for name, one in found.items() if "tmi_lda" in one}
     if rows and not line.tiny:
         print(table(rows))

@@ -70,6 +70,7 @@ class Photographs:
     data: Path | None
     store: Store
     size: Size = FULL
+    seed: int = 0
 
     @cached_property
     def read(self) -> tuple[np.ndarray, np.ndarray]:
@@ -84,7 +85,7 @@ class Photographs:
         parts = (head + blob[ends[i] : ends[i + 1]] for i in range(self.size.read))
         images = np.stack([np.asarray(Image.open(io.BytesIO(one))) for one in parts])
         _, first = np.unique(images.reshape(len(images), -1), axis=0, return_index=True)
-        order = generator(0, "photographs").permutation(np.sort(first))
+        order = generator(self.seed, "photographs").permutation(np.sort(first))
         return images[order], kept["labels"][order].astype(np.int64)
 
     @property
@@ -158,7 +159,7 @@ class Photographs:
         size, pool = self.size, inputs[: self.size.pool]
         plain = pool[: size.candidates]
         mirrored = plain[..., ::-1] if plain.ndim == 4 else inputs[-size.candidates :]
-        member = balanced(np.arange(size.pool), size.models)
+        member = balanced(np.arange(size.pool), size.models, seed=self.seed)
         return Family(
             architecture_of(name, pool.shape[1:], 10, options),
             examples.of(pool, self.read[1][: size.pool]),
@@ -167,6 +168,7 @@ class Photographs:
             member[:, : size.candidates],
             np.stack([plain, mirrored], axis=1),
             self.store,
+            self.seed,
         )
 
 

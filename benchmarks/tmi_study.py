@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import seeds
 from classifiers_data import MissingError
 from machine import RESULTS, keep
 from tmi_figures import Trial, figure, of_victims, some
@@ -71,6 +72,7 @@ class Family:
     truth: np.ndarray
     queries: np.ndarray
     store: Store
+    seed: int = 0
 
     @property
     def groups(self) -> np.ndarray:
@@ -81,15 +83,15 @@ class Family:
     def parents(self) -> tuple[str, ...]:
         """Their addresses, once they are trained."""
         how = (self.architecture, self.pool)
-        made = reference.models(*how, self.member, self.recipe)
+        made = reference.models(*how, self.member, self.recipe, seed=self.seed)
         reference.train(*how, self.recipe, made, self.store)
         return tuple(one.address for one in made)
 
     def loaded(self, task: Task, tuning: Tuning) -> tuple[reference.References, str]:
         """The children of all parents, once they are trained, and the first one's address."""
         how, m = (self.architecture, task.downstream), len(self.member)
-        drawn = children.draws(len(task.downstream), m)
-        made = children.models(*how, drawn, tuning, self.parents)
+        drawn = children.draws(len(task.downstream), m, seed=self.seed)
+        made = children.models(*how, drawn, tuning, self.parents, seed=self.seed)
         children.train(*how, tuning, made, self.store)
         addresses = [one.address for one in made]
         classes = int(task.downstream.labels.max()) + 1
@@ -225,18 +227,24 @@ def asked(doc: str) -> argparse.Namespace:
     parser.add_argument("--data", type=Path, default=Path(given) if given else None)
     parser.add_argument("--store", type=Path, required=True)
     parser.add_argument("--only", nargs="+", default=[""], metavar="PART")
+    parser.add_argument("--seeds", nargs="+", type=int, default=seeds.SEEDS)
     parser.add_argument("--tiny", action="store_true")
     return parser.parse_args()
 
 
 def measured(
     name: str,
-    parts: Mapping[str, Callable[[], dict[str, Any]]],
+    of_seed: Callable[[int], Mapping[str, Callable[[], dict[str, Any]]]],
     line: argparse.Namespace,
     picture: str,
 ) -> None:
     """A part after another of those asked for, each kept at once; of tiny ones printed only."""
     begin = tuple(line.only)
+    parts = {
+        seeds.titled(part, seed): measure
+        for seed in line.seeds
+        for part, measure in of_seed(seed).items()
+    }
     chosen = [part for part in parts if part.startswith(begin)]
     if not chosen and not picture.startswith(begin):
         raise SystemExit(f"--only {' '.join(begin)}: give the beginning of {', '.join(parts)}")
@@ -253,6 +261,8 @@ def measured(
             print(part, json.dumps(found), flush=True)
         else:
             keep(name, part, found)
+    if not line.tiny:
+        keep(name, seeds.TOGETHER, seeds.together(kept(name)))
 
 
 def kept(name: str) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """TMI on texts: a small language model of abstracts, fine-tuned to classify other texts.
 
     OMP_NUM_THREADS=1 python benchmarks/tmi_texts.py --data DIR --store DIR [--only PART ...]
-        [--tiny]
+        [--seeds 0 1 2] [--tiny]
 
 ``parents``: 64 transformers of two blocks in 32 complementary pairs, each trained to tell the next
 token of half of 600 abstracts, and what whoever has them would find. ``heads``: children with a
@@ -15,11 +15,13 @@ that an interrupted part goes on where it stopped. Writes benchmarks/results/tmi
 ``--tiny`` only prints.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import numpy as np
+import seeds
 from tmi_corpus import FULL, SIX, TASKS, TINY, Corpus
 from tmi_study import ATTACKS, COLUMNS, Attack, asked, choices, kept, measured, row, table, upper
 
@@ -56,21 +58,26 @@ def parents(corpus: Corpus) -> dict[str, Any]:
     return upper(corpus.family, corpus.labels) | told
 
 
-def main() -> None:
-    """Measure what was asked for, then print all that is kept."""
-    line = asked(__doc__ or "")
-    corpus = Corpus(line.data, Store(line.store), TINY if line.tiny else FULL)
+def parts(corpus: Corpus) -> dict[str, Callable[[], dict[str, Any]]]:
+    """What can be measured, by name."""
     ways = choices()
-    parts = {"parents": partial(parents, corpus)}
-    parts |= {f"heads: {name}": partial(children_of, corpus, name, ways["head"]) for name in TASKS}
+    found = {"parents": partial(parents, corpus)}
+    found |= {f"heads: {name}": partial(children_of, corpus, name, ways["head"]) for name in TASKS}
     many = replace(ways["head"], recipe=replace(ways["head"].recipe, epochs=LONGER))
     for name in TASKS:
-        parts[f"heads, {LONGER} epochs: {name}"] = partial(children_of, corpus, name, many)
+        found[f"heads, {LONGER} epochs: {name}"] = partial(children_of, corpus, name, many)
     for name, tuning in ways.items():
-        parts[f"choices: {name}"] = partial(children_of, corpus, SIX, tuning)
-    measured(NAME, parts, line, "table")
+        found[f"choices: {name}"] = partial(children_of, corpus, SIX, tuning)
+    return found
+
+
+def main() -> None:
+    """Measure what was asked for, then print all that is kept of the first seed."""
+    line = asked(__doc__ or "")
+    size, store = TINY if line.tiny else FULL, Store(line.store)
+    measured(NAME, lambda seed: parts(Corpus(line.data, store, size, seed)), line, "table")
     if not line.tiny:
-        rows = {name: one for name, one in kept(NAME).items() if "tmi_lda" in one}
+        rows = {name: one for name, one in seeds.first(kept(NAME)).items() if "tmi_lda" in one}
         print(table(rows, (*COLUMNS, ADDED)))
 
 
