@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from nonmember.models import transfer
+from nonmember.models.batches import rows_at_once
 from nonmember.models.classifiers.network import evaluating
 from nonmember.models.transfer import Make, State, Transfer
 from nonmember.seeds import derive
@@ -21,7 +22,7 @@ from nonmember.training import fleet
 from nonmember.training.children_dpsgd import fit_private
 from nonmember.training.children_privacy import Budget
 from nonmember.training.classifier_recipe import ClassifierRecipe
-from nonmember.training.ensemble import SCORED, fit_ensemble
+from nonmember.training.ensemble import fit_ensemble
 from nonmember.training.private_head import fit_heads
 from nonmember.types import Labels, RefMember
 
@@ -119,7 +120,8 @@ def _features(task: Task, network: nn.Module, starts: Sequence[State]) -> Tensor
     """What each child's head is shown, (m n d); None if its answer is not its network's."""
     head = network.to(task.device).get_submodule(transfer.head_of(network))
     inputs = _tensor(task.inputs, task.device)
-    shown, answers = _shown(network, head, inputs[:SCORED])  # its head is random, never 0
+    some = inputs[: rows_at_once(inputs.shape[1:], inputs.device)]
+    shown, answers = _shown(network, head, some)  # its head is random, never 0
     if shown.shape[:-1] != answers.shape[:1] or not _close(head(shown), answers):
         return None
     found = []
@@ -134,8 +136,9 @@ def _shown(network: nn.Module, head: nn.Module, inputs: Tensor) -> tuple[Tensor,
     """What the head of a network is given, and what the network answers."""
     caught = list[Tensor]()
     hook = head.register_forward_pre_hook(lambda _, given: caught.append(given[0]))
+    rows = rows_at_once(inputs.shape[1:], inputs.device)
     with evaluating(network):
-        answers = torch.cat([network(part.float()) for part in torch.split(inputs, SCORED)])
+        answers = torch.cat([network(part.float()) for part in torch.split(inputs, rows)])
     hook.remove()
     return torch.cat(caught), answers
 

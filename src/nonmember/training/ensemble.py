@@ -17,6 +17,7 @@ from jaxtyping import Float
 from torch import nn
 
 from nonmember.errors import DataError, ModelError, SpecError
+from nonmember.models.batches import rows_at_once
 from nonmember.models.transfer import settle
 from nonmember.training import fleet
 from nonmember.training.classifier_recipe import ClassifierRecipe
@@ -26,7 +27,6 @@ from nonmember.training.objectives import stackable
 from nonmember.training.stacked import why_not
 from nonmember.types import Labels, RefLogits, RefMember
 
-SCORED = 1024  # records of a forward pass that only asks
 STATE_BYTES = 2**25  # of weights, gradients and moments in one stack: what a CPU's cache holds
 MOST = 64  # models of a stack
 ROUNDING = 1e-3  # most that a soft target's shares may sum to more or less than 1
@@ -135,11 +135,11 @@ def ensemble_logits(
     """
     network = fleet.fresh(make, 0).to(device).eval()
     data = _tensor(inputs, device)
-    found = []
+    rows, found = rows_at_once(inputs.shape[1:], device), []
     for i, state in enumerate(states):
         fleet.load(network, state, i)
         with torch.no_grad():
-            parts = [network(part.float()).cpu() for part in torch.split(data, SCORED)]
+            parts = [network(part.float()).cpu() for part in torch.split(data, rows)]
         found.append(torch.cat(parts).numpy())
         if not np.isfinite(found[-1]).all():
             raise ModelError(f"reference model {i}: a logit is not finite; train it anew")

@@ -49,7 +49,8 @@ def test_s1_takes_the_interval_of_the_search(objective):
     low, high, apart = interval.search(*sides, objective)
     assert (found.fence.low, found.fence.high) == (low, high)
     assert found.fence.figures["apart"] == apart
-    others = [found.odds(examples(60, seed).inputs) for seed in (8, 9)]
+    given = (examples(60, seed).inputs for seed in (8, 9))
+    others = [found.asked(inputs).odds for inputs in given]
     again, untouched = (
         interval.divergence(*interval.answered(low, high, *odds, objective), objective)
         for odds in (sides, others)

@@ -15,8 +15,8 @@ from torch import nn
 
 from nonmember.data.examples import of as examples_of
 from nonmember.errors import DataError, ModelError
+from nonmember.models.batches import ROWS
 from nonmember.models.classifiers import find, identity, load, of
-from nonmember.models.classifiers.network import ROWS
 from nonmember.models.protocols import Classifier
 
 

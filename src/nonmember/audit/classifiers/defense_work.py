@@ -156,19 +156,27 @@ def gauge(job: Gauge, store: Store, model: Classifier, told: Told) -> None:
     start = time.perf_counter()
     found = chain(job.model, 0, model, store, job.where)
     inputs = np.asarray(job.examples.inputs)
-    arrays: Arrays = {"changed": _labels(found[-1], inputs) != _labels(model, inputs)}
     fences = [one for one in found if isinstance(one, Fenced)]
-    if fences:
-        answer, selector = fences[0].answer(inputs), fences[0].fence.selector
-        arrays["kept"] = answer.kept.mean(axis=1, dtype=np.float64)
-        arrays |= {"fell_back": answer.fell_back} if fences[0].label_preserving else {}
-        arrays |= {"inside": answer.inside} if selector in ("s1", "s2") else {}
-        arrays |= {"odds": fences[0].odds(inputs)} if selector == "s1" else {}
+    labels, arrays = _behind(fences[0], inputs) if fences else (None, {})
+    if labels is None or found[-1] is not fences[0]:
+        labels = _labels(found[-1], inputs)
+    arrays["changed"] = labels != _labels(model, inputs)
     serving = chain(job.model, 0, model, store, job.where, live=True)[-1]
     timed = {"undefended": _timed(model, inputs), "defended": _timed(serving, inputs)}
     about = {"milliseconds": timed, "arrays": sorted(arrays), "interval": _interval(fences)}
     store.put(job.address, arrays, {**circumstances_of(job.where, start), **about})
     told(len(inputs))
+
+
+def _behind(fenced: Fenced, inputs: np.ndarray) -> tuple[np.ndarray, Arrays]:
+    """The labels (n,) of a fence's answers, and how it came to them; all copies asked once."""
+    told = fenced.asked(inputs)
+    answer, selector = fenced.given(inputs, told), fenced.fence.selector
+    arrays: Arrays = {"kept": answer.kept.mean(axis=1, dtype=np.float64)}
+    arrays |= {"fell_back": answer.fell_back} if fenced.label_preserving else {}
+    arrays |= {"inside": answer.inside} if selector in ("s1", "s2") else {}
+    arrays |= {"odds": told.odds} if selector == "s1" else {}
+    return answer.logits.argmax(axis=1), arrays
 
 
 def _interval(fences: Sequence[Fenced]) -> dict[str, float]:

@@ -8,9 +8,10 @@ import torch
 from torch import Tensor
 
 from nonmember.errors import ModelError
+from nonmember.models.batches import rows_at_once
 from nonmember.models.classifiers.answers import Ask
 from nonmember.models.classifiers.archive import cleaned
-from nonmember.models.classifiers.network import batch_rows, gathered, outputs, refusing
+from nonmember.models.classifiers.network import gathered, outputs, refusing
 from nonmember.types import Inputs
 
 
@@ -42,7 +43,7 @@ def asker(path: Path, device: torch.device) -> Ask:
                 "inputs in the form it was exported for"
             )
         with refusing(str(path), inputs, f"shape {_said(sizes)}"):
-            return gathered(batch, inputs, fixed or batch_rows(inputs))
+            return gathered(batch, inputs, fixed or rows_at_once(inputs.shape[1:]))
 
     return ask
 

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import chain
-from math import prod
 from typing import Any
 
 import numpy as np
@@ -11,11 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from nonmember.errors import ModelError
+from nonmember.models.batches import rows_at_once
 from nonmember.models.classifiers.answers import Ask, Gives
 from nonmember.types import Inputs
-
-ROWS = 1024
-NUMBERS = 1 << 24  # of inputs in one batch
 
 
 def asker(name: str, network: nn.Module) -> Ask:
@@ -30,7 +27,7 @@ def asker(name: str, network: nn.Module) -> Ask:
             return outputs(name, network(torch.from_numpy(rows.copy()).to(device, dtype)))
 
         with evaluating(network), refusing(name, inputs, wanted(network)):
-            return gathered(batch, inputs, batch_rows(inputs))
+            return gathered(batch, inputs, rows_at_once(inputs.shape[1:], device))
 
     return ask
 
@@ -41,11 +38,6 @@ def gathered(batch: Callable[[Any], Tensor], inputs: Inputs, rows: int) -> np.nd
     with torch.inference_mode():
         found = [batch(inputs[start : start + rows]).float().cpu().numpy() for start in starts]
     return np.concatenate(found)
-
-
-def batch_rows(inputs: np.ndarray) -> int:
-    """How many inputs are shown at once."""
-    return max(1, min(ROWS, NUMBERS // max(1, prod(inputs.shape[1:]))))
 
 
 def outputs(name: str, given: Any) -> Tensor:

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Shaped, UInt8
 from torch import Tensor
 
+from nonmember.models.batches import rows_at_once
 from nonmember.models.diffusion import codes, noise
 from nonmember.models.diffusion.codes import Values
 from nonmember.models.diffusion.form import Diffusion, Regeneration
@@ -14,7 +15,7 @@ from nonmember.models.diffusion.samplers import sample
 from nonmember.models.diffusion.schedule import noised
 from nonmember.models.protocols import Watch
 
-MAX_BATCH = 256  # copies that are denoised at once
+MAX_BATCH = 256  # copies that are denoised at once at most
 
 Noised = tuple[np.ndarray, Tensor, Tensor, Tensor]
 """Rows of a batch among all copies, then their inputs, noise and noised inputs, (b ...)."""
@@ -64,8 +65,9 @@ def batches(
     drawn = noise.keys(exact, how.t - 1, how.sampler, secret)
     clean = torch.from_numpy(codes.scaled(inputs, diffusion.low, diffusion.high))
     clean, alpha = clean.to(diffusion.device), float(diffusion.alphas[how.t - 1])
+    size = min(MAX_BATCH, rows_at_once(diffusion.shape, diffusion.device))
     start = 0
-    for part in noise.batches(drawn, how.n, diffusion.shape, MAX_BATCH):
+    for part in noise.batches(drawn, how.n, diffusion.shape, size):
         rows = np.arange(start, start + len(part))
         block = torch.from_numpy(part).to(diffusion.device)
         given = clean[torch.from_numpy(rows // how.n).to(diffusion.device)]

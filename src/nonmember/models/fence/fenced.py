@@ -48,6 +48,11 @@ class Asked:
         """Which copies have the label of their input, and are another (n v)."""
         return select.keeping(self.answers, self.labels, self.moved)
 
+    @property
+    def odds(self) -> Confidence:
+        """Log odds (n v) of the likeliest class, in nats; infinite where a copy is not kept."""
+        return select.confidence(self.answers, self.kept)
+
 
 class Answer(NamedTuple):
     """What a fence answers to n inputs, and how it came to it.
@@ -162,17 +167,20 @@ class Fenced:
         parts = [self._answer(rows) for rows in _blocks(arrays(inputs))]
         return Answer(*(np.concatenate(part) for part in zip(*parts, strict=True)))
 
-    def odds(self, inputs: Inputs) -> Confidence:
-        """Log odds (n v) of the copies among which it chooses, infinite where one is not kept.
+    def _answer(self, rows: Batch) -> Answer:
+        return self.given(rows, self.asked(rows))
+
+    def asked(self, rows: Batch) -> Asked:
+        """What its classifier says of n inputs, and of the copies of each.
 
         Raises:
             ModelError: as for ``answer``.
         """
-        told = asked(self.classifier, self.copies, inputs)
-        return select.confidence(told.answers, told.kept)
+        return asked(self.classifier, self.copies, rows)
 
-    def _answer(self, rows: Batch) -> Answer:
-        span, told = span_of(self.copies), asked(self.classifier, self.copies, rows)
+    def given(self, rows: Batch, told: Asked) -> Answer:
+        """What it answers to n inputs (n ...) of which its classifier said so much."""
+        span = span_of(self.copies)
         chosen = self.fence.choose(told, draws(self.secret, "copy", rows, span))
         lost = ~chosen.found
         label = np.where(lost, told.labels, chosen.label)

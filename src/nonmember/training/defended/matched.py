@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from nonmember.errors import ModelError
+from nonmember.models.batches import rows_at_once
 from nonmember.models.classifiers.network import evaluating
 from nonmember.seeds import derive, generator
 from nonmember.training import criteria, feeding, fitting, fleet
@@ -20,8 +21,6 @@ from nonmember.training.classifier_recipe import ClassifierRecipe
 from nonmember.training.defended.task import One, Records, Task, Watch, records, rows
 from nonmember.training.fleet import Fleet
 from nonmember.training.objectives import Mixup
-
-SCORED = 1024  # records of a forward pass that only asks
 
 
 @dataclass(frozen=True)
@@ -172,8 +171,9 @@ def of_the_same_class(labels: Tensor, reserve: Tensor, rng: np.random.Generator)
 
 def accuracy(network: nn.Module, some: Records) -> float:
     """Share of records whose likeliest class is the true one."""
+    rows = rows_at_once(some.inputs.shape[1:], some.inputs.device)
     with evaluating(network), torch.no_grad():
-        likeliest = [network(p.float()).argmax(1) for p in torch.split(some.inputs, SCORED)]
+        likeliest = [network(p.float()).argmax(1) for p in torch.split(some.inputs, rows)]
     return float((torch.cat(likeliest) == some.labels).double().mean())
 
 

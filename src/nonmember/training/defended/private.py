@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from nonmember.errors import ModelError, SpecError
+from nonmember.models.batches import rows_at_once
 from nonmember.models.classifiers.network import evaluating
 from nonmember.seeds import derive
 from nonmember.training import children_privacy, fleet
@@ -17,7 +18,6 @@ from nonmember.training.fleet import Make
 from nonmember.training.objectives import Private
 
 VACUOUS = 50.0  # epsilon above which the guarantee excludes nothing that anybody would do
-SCORED = 1024  # records of a forward pass that only asks
 
 
 def updates(recipe: ClassifierRecipe, rows: int) -> int:
@@ -100,10 +100,10 @@ def _loss(task: Task, own: Records, state: dict[str, Tensor]) -> float:
     """The finished network's mean cross-entropy on its own records, nats."""
     network = fleet.fresh(task.make, 0).to(task.device)
     fleet.load(network, state, 0)
-    total = 0.0
+    total, rows = 0.0, rows_at_once(own.inputs.shape[1:], own.inputs.device)
     with evaluating(network), torch.no_grad():
         for inputs, labels in zip(
-            torch.split(own.inputs, SCORED), torch.split(own.labels, SCORED), strict=True
+            torch.split(own.inputs, rows), torch.split(own.labels, rows), strict=True
         ):
             logits = network(inputs.float())
             total += float(nn.functional.cross_entropy(logits, labels, reduction="sum"))
