@@ -4,8 +4,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import diffence_kept as kept
-from diffence_figures import over_seeds, table
+from diffence_figures import COLUMNS, over_seeds
 from diffence_parts import Study
+from tables import defended
 
 SETS = ("digits", "fashion", "cifar10", "resnet")
 SPREAD = 0.03  # two standard errors of an AUC over three splits, and more
@@ -56,7 +57,7 @@ def checks(study: Study) -> None:
         if not runs:
             continue
         rows = over_seeds(runs)
-        print(f"{name}\n{table(rows)}", flush=True)
+        print(f"{name}\n{defended(rows, COLUMNS)}", flush=True)
         found = {one: answer for one, answer in _checks(name, rows)}
         told = [f"{'holds' if one['holds'] else 'MISSED'}: {what}" for what, one in found.items()]
         print("\n".join(told), flush=True)

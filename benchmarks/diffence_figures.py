@@ -150,17 +150,3 @@ def _summary(rows: Sequence[Row]) -> dict[str, Any]:
 
 def _spread(values: Sequence[float]) -> list[float]:
     return [round(end, 4) for end in (min(values), mean(values), max(values))]
-
-
-def table(rows: Mapping[str, Row], *, columns: Sequence[str] = COLUMNS) -> str:
-    """In Markdown: the estimate between its ends, or the mean over seeds between theirs."""
-    lines = [("target", *columns), ("---",) * (1 + len(columns))]
-    lines += [(name, *(_shown(row.get(key)) for key in columns)) for name, row in rows.items()]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def _shown(ends: Sequence[float] | None) -> str:
-    if ends is None:
-        return "-"
-    low, value, high = (f"{end:.3f}".removeprefix("0") for end in ends)
-    return f"{value} ({low} to {high})" if low != high else value

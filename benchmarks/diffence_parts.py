@@ -10,7 +10,7 @@ import diffence_data
 import diffence_kept as kept
 from diffence_audits import COPIES, DIFFUSED, ONCE, REFERENCES, Answering, Defense, Setting
 from diffence_data import Sizes
-from diffence_figures import figures, table
+from diffence_figures import COLUMNS, figures
 from diffence_rows import (
     BLENDED,
     CIFAR,
@@ -30,6 +30,7 @@ from diffence_rows import (
     tiny,
     under,
 )
+from tables import defended
 
 MORE_KNOWN = 0.3  # of either side, as MemGuard's network learns nothing of a tenth of 500
 SEED = 0  # of images, which one split at a time takes long enough with
@@ -157,7 +158,7 @@ def run(study: Study, part: str, seed: int, jobs: Iterator[Job], **other: Any) -
         rows = {target.name: figures(target) for target in found.targets}
         done = found.provenance["jobs"].items()
         seconds = {label: one["seconds"] for label, one in done}
-        print(f"{part}, {job.name}\n{table(rows)}", flush=True)
+        print(f"{part}, {job.name}\n{defended(rows, COLUMNS)}", flush=True)
         if not study.tiny:
             _keep(part, job.setting, rows, seconds)
 

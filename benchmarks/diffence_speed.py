@@ -28,9 +28,9 @@ from nonmember.audit.classifiers import defense_work
 from nonmember.data import examples
 from nonmember.defenses.classifier.diffence import diffence
 from nonmember.models import classifiers, diffusion
+from nonmember.models.batches import rows_at_once
 from nonmember.models.diffusion import Diffusion, Regeneration, fresh
 from nonmember.models.diffusion.networks import Denoiser
-from nonmember.models.diffusion.regeneration import MAX_BATCH
 from nonmember.models.diffusion.schedule import linear
 from nonmember.models.fence import interval
 from nonmember.models.fence.calibration import Calibration
@@ -43,7 +43,6 @@ from nonmember.signals.store import Store
 
 N, STEP = 30, 159
 SECRET = b"of the benchmark"
-AT_ONCE = 2_048  # copies that a classifier is shown at once by itself
 TARGETS = {"overhead": 1.1, "grid": 7.0, "interval search, seconds": 0.4, "second classifier": 0.02}
 OBJECTIVES: tuple[Objective, ...] = ("js", "ks")
 CANDIDATES, COPIES, LOOPED = 1_000, 31, 6
@@ -100,11 +99,11 @@ def around(network: nn.Module, made: Diffusion, images: np.ndarray) -> Fenced:
 def bare(network: nn.Module, made: Diffusion, images: np.ndarray) -> None:
     """The networks alone: each image by the classifier, N of it by the denoiser, then by it."""
     clean = torch.from_numpy(images)
-    copies = clean.repeat_interleave(N, 0)
+    copies, rows = clean.repeat_interleave(N, 0), rows_at_once(clean.shape[1:])
     with torch.inference_mode():
         network(clean)
-        done = torch.cat([made.denoiser(some, STEP) for some in copies.split(MAX_BATCH)])
-        for some in done.split(AT_ONCE):
+        done = torch.cat([made.denoiser(some, STEP) for some in copies.split(rows)])
+        for some in done.split(rows):
             network(some)
 
 

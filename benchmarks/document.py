@@ -1,28 +1,42 @@
-"""docs/benchmarks.md from results/*.json and ledger.toml, which says what stands where.
+"""docs/benchmarks.md from results/*.json and ledger.toml, and the tables of other pages.
 
     python benchmarks/document.py
 
 No figure is written by hand: the ledger holds words, aims, and the way to each figure in the
-results. A test holds the document against both.
+results; other pages hold tables by name (`tables.py`), between `<!-- table: NAME -->` and
+`<!-- end of table -->`. A test holds all of them against the results.
 """
 
-import json
+import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-from machine import RESULTS
+from tables import TABLES, results
 
 LEDGER = Path(__file__).parent / "ledger.toml"
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
+HELD = re.compile(r"(<!-- table: (.+?) -->\n)\n.*?(\n<!-- end of table -->)", re.DOTALL)
 HEAD = "| what | measured | aim | |\n|---|---|---|---|"
 
 
 def write() -> None:
-    """Write the document anew."""
+    """Write the document, and the tables of the other pages, anew."""
     PAGE.write_text(render(), encoding="utf-8")
+    for page in PAGE.parent.glob("*.md"):
+        held = page.read_text(encoding="utf-8")
+        if held != filled(held):
+            page.write_text(filled(held), encoding="utf-8")
+
+
+def filled(page: str) -> str:
+    """A page with its tables as the results are.
+
+    Raises:
+        KeyError: it asks for a table that nothing writes.
+    """
+    return HELD.sub(lambda held: f"{held[1]}\n{TABLES[held[2]]()}\n{held[3]}", page)
 
 
 def render() -> str:
@@ -55,18 +69,13 @@ def figure(at: Sequence[str]) -> Any:
     Raises:
         KeyError: nothing stands there.
     """
-    found: Any = _results(at[0])
+    found: Any = results(at[0])
     for key in at[1:]:
         try:
             found = found[int(key)] if isinstance(found, list) else found[key]
         except (KeyError, IndexError):
             raise KeyError(f"results/{at[0]}.json has nothing at {' > '.join(at[1:])}") from None
     return found
-
-
-@cache
-def _results(name: str) -> Any:
-    return json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
 
 
 def _middle(found: Any) -> float:
@@ -103,7 +112,7 @@ def _machines(chapters: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """One line for each file: on what, with which versions, and when its parts were measured."""
     names = {row["at"][0] for chapter in chapters for row in chapter.get("row", ())}
     for name in sorted(names):
-        told = [*_descriptions(_results(name))]
+        told = [*_descriptions(results(name))]
         if not told:
             raise KeyError(f"results/{name}.json: no part says on what machine it was measured")
         dates = sorted({one["date"] for one in told})

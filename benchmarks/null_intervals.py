@@ -21,9 +21,9 @@ from machine import RESULTS, keep, rounded
 from nonmember.evaluation.roc import bootstrap
 
 TESTS = str(Path(__file__).parents[1] / "tests" / "evaluation")
-SIMULATIONS = {100: 300, 500: 150, 2_000: 60}
+SIMULATIONS = {100: 1_000, 500: 500, 2_000: 400}
 QUICK = ("accuracy", "loss", "brier", "mean of", "measured fpr", "mcnemar", "conformal")
-TIMES_AS_MANY = 10
+TIMES_AS_MANY = 4
 TIMES = 400  # the fewest that give the ends of a 95 % interval themselves
 SPEED = 2_000, 1_000
 
