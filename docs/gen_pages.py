@@ -13,10 +13,10 @@ from gen_words import code_of, linked, options_of, parameters_of, plain, says, t
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
-from nonmember import defenses as _defenses  # noqa: F401  (fills the registry)
 from nonmember.attacks.registry import ATTACKS, Attack
 from nonmember.audit import threat
 from nonmember.audit.transfer.means import asks_parents
+from nonmember.defenses import every as _defenses  # noqa: F401  (fills the registry)
 from nonmember.defenses.registry import DEFENSES, SELECTORS, Defense
 from nonmember.report import words
 from nonmember.rewriting import every as _every  # noqa: F401  (fills the registry)

@@ -12,9 +12,9 @@ from urllib.parse import unquote, urlsplit
 import pytest
 
 import nonmember as nm
-from nonmember import defenses as _defenses  # noqa: F401  (fills the registry)
 from nonmember.attacks.registry import ATTACKS
 from nonmember.audit import threat as _threat  # noqa: F401  (fills the catalogue)
+from nonmember.defenses import every as _defenses  # noqa: F401  (fills the registry)
 from nonmember.defenses.registry import DEFENSES
 from nonmember.rewriting import every as _every  # noqa: F401  (fills the registry)
 from nonmember.rewriting.registry import REWRITERS
@@ -23,6 +23,7 @@ from nonmember.signals.catalogue import SIGNALS
 ROOT = Path(__file__).parents[1]
 LOADED = {"script": "src", "link": "href", "img": "src", "iframe": "src", "source": "src"}
 """What a browser fetches by itself; where a reader may click is no request."""
+LINK = re.compile(r"\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)")
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +82,30 @@ def test_everything_registered_has_a_page_with_its_options_and_paper(site: Path)
             assert f"https://arxiv.org/abs/{paper}" in page, name
         listed = (site / name.split("/")[0] / "index.html").read_text(encoding="utf-8")
         assert f"<code>{name.rsplit('/', 1)[1]}</code>" in listed, name
+
+
+def test_the_number_of_attacks_that_is_told_is_that_of_the_registry() -> None:
+    told = re.search(r"the (\d+) attacks", (ROOT / "README.md").read_text(encoding="utf-8"))
+    assert told is not None and int(told[1]) == len(ATTACKS)
+
+
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"])
+def test_links_of_what_lies_outside_the_site_lead_somewhere(name: str) -> None:
+    for target, anchor in LINK.findall((ROOT / name).read_text(encoding="utf-8")):
+        place = ROOT / (target or name)
+        assert place.exists(), target
+        if anchor:
+            heads = re.findall(r"^#+ (.*)$", place.read_text(encoding="utf-8"), re.M)
+            assert anchor in {
+                re.sub(r"[^\w -]", "", one).lower().replace(" ", "-") for one in heads
+            }
+
+
+def test_every_page_and_example_is_in_the_navigation() -> None:
+    nav = (ROOT / "mkdocs.yml").read_text(encoding="utf-8").split("\nnav:\n", 1)[1]
+    pages = [path.name for path in (ROOT / "docs").glob("*.md")]
+    pages += [f"examples/{path.stem}.md" for path in (ROOT / "examples").glob("*.py")]
+    assert not [name for name in pages if not re.search(rf": {re.escape(name)}$", nav, re.M)]
 
 
 def test_an_option_has_its_default_its_range_and_what_it_is(site: Path) -> None:

@@ -9,7 +9,6 @@ from typing import Any, get_args
 
 import pytest
 
-from nonmember import defenses as _defenses  # noqa: F401  (fills the registry)
 from nonmember.attacks.registry import ATTACKS, Attack
 from nonmember.audit import threat
 from nonmember.audit.classifiers import spec as classifiers
@@ -27,6 +26,7 @@ from nonmember.audit.transfer.spec import (
     TransferSpec,
 )
 from nonmember.data.labelled import POOLS
+from nonmember.defenses import every as _defenses  # noqa: F401  (fills the registry)
 from nonmember.defenses.registry import of_family
 from nonmember.models.classifiers.source import FILES, Kind
 from nonmember.models.fence.select import Selector
