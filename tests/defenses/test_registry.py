@@ -6,8 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-import nonmember.defenses
-from nonmember.defenses import registry
+from nonmember.defenses import every, registry
 from nonmember.defenses.registry import DEFENSES, defense, get, selector
 from nonmember.errors import SpecError
 
@@ -90,6 +89,6 @@ def test_installed_packages_add_theirs_when_defenses_are_imported(tmp_path, monk
     )
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(registry, "DEFENSES", dict(DEFENSES))
-    importlib.reload(nonmember.defenses)
+    importlib.reload(every)
     assert registry.get("theirs", "language").options == {"power": 2}
     sys.modules.pop("their_defenses")

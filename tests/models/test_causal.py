@@ -272,3 +272,14 @@ def test_weights_that_are_not_finite_are_refused(llama: Path, tmp_path: Path) ->
     causal.save(model.network, model.tokenizer, tmp_path)
     with pytest.raises(ModelError, match="not finite"):
         loaded(tmp_path)
+
+
+def test_an_outline_names_all_modules_and_holds_no_weight(
+    folders: dict[str, Path], llama_gguf: Path, adapter: Path
+) -> None:
+    for path in (*folders.values(), llama_gguf):
+        found, real = causal.outline(locate(str(path))), loaded(path).network
+        assert [name for name, _ in found.named_modules()] == [n for n, _ in real.named_modules()]
+        assert all(weight.is_meta for weight in found.parameters())
+    below = causal.outline(locate(str(folders["llama"])))
+    assert str(causal.outline(locate(str(adapter)))) == str(below)

@@ -28,8 +28,9 @@ from nonmember.training import (
     private_head,
     reference,
 )
+from nonmember.training.accounting import epsilon, sample_rate
 from nonmember.training.children import Budget, Tuning, draws
-from nonmember.training.children_privacy import epsilon, noise, rate, spent, updates
+from nonmember.training.children_privacy import noise, spent, updates
 from nonmember.training.classifier_recipe import ClassifierRecipe
 from nonmember.training.membership import balanced
 from nonmember.training.reference import Model
@@ -322,7 +323,7 @@ def test_the_accountant_spends_what_whole_orders_do_or_less(sigma: float, cost: 
 
 def test_the_noise_meets_the_budget_and_hardly_more() -> None:
     recipe = ClassifierRecipe(17, 256, "sgd")
-    assert (rate(881, recipe), updates(881, recipe)) == (256 / 881, 68)
+    assert (sample_rate(881, recipe.batch_size), updates(881, recipe)) == (256 / 881, 68)
     told = spent(881, recipe, Budget(6.74))
     assert 0.99 * 6.74 < told["epsilon"] <= 6.74 and told["accountant"] == "rdp"
     assert told["noise multiplier"] == pytest.approx(2.0, rel=0.01)
@@ -401,6 +402,17 @@ def _only_noise(tuning: Tuning) -> tuple[np.ndarray, list[np.ndarray]]:
             patch.setattr(module, "clipped", nothing)
         after = children_fitting.fit(task).states[0]["5.weight"]
     return (after - before).flatten().numpy(), found
+
+
+@pytest.mark.parametrize("transfer", [Transfer(), Transfer("full")], ids=["head", "full"])
+def test_the_noise_of_each_update_is_its_own(transfer: Transfer) -> None:
+    """So it adds up as the root of their number; the same one each time would as the number."""
+    moved, _ = _only_noise(Tuning(transfer, SGD, BUDGET))
+    records = int(MEMBER[0].sum())
+    drawn = sample_rate(records, SGD.batch_size) * records
+    one = SGD.learning_rate * noise(records, SGD, BUDGET) * BUDGET.clip / drawn
+    expected = one * np.sqrt(updates(records, SGD))
+    assert moved.std() == pytest.approx(expected, rel=0.16)  # 4 standard errors of 320 numbers
 
 
 def test_children_of_two_tunings_share_neither_noise_nor_draws() -> None:
@@ -519,6 +531,12 @@ def test_bad_input_is_refused_before_work(bred, tmp_path: Path) -> None:
     refused(SpecError, "k = 4, and the network has 3 layers", tuning=deep)
     flat = architecture_of(lambda: nn.Sequential(nn.Flatten(), nn.Linear(64, 10)), (64,), 10)
     refused(ModelError, "no linear layer", architecture=flat, tuning=LORA)
+    moved = Tuning(Transfer("full"), replace(RECIPE, flip=True))
+    refused(SpecError, r"flip and crop move images, .* the shape \(64,\)", tuning=moved)
+    norms = architecture_of(normalised, (64,), 10)
+    rest = Tuning(Transfer("full"), replace(RECIPE, batch_size=int(MEMBER[0].sum()) - 1))
+    refused(SpecError, "leaves a last batch of one record", architecture=norms, tuning=rest)
+    children.models(norms, downstream(), MEMBER, replace(rest, transfer=Transfer()), old)
     forest = architecture_of(LogisticRegression(), (64,), 10)
     refused(SpecError, "an estimator cannot be fine-tuned", architecture=forest)
     for wrong in ({"epsilon": 0.0}, {"epsilon": 1.0, "delta": 1.0}, {"epsilon": 1.0, "clip": 0.0}):

@@ -237,6 +237,13 @@ def test_a_warm_up_spends_less(encoded: tuple[Encoded, ...], tmp_path: Path) -> 
     assert first.privacy["epsilon"] < both.privacy["epsilon"] <= 8.0
 
 
+def test_what_is_private_is_clipped_record_by_record_and_not_once_more(
+    encoded: tuple[Encoded, ...],
+) -> None:
+    material = Material((encoded,))
+    assert equal(run(material, DP)[0], run(material, replace(DP, clip=1e-6))[0])
+
+
 def test_opacus_leaves_nothing_behind(encoded: tuple[Encoded, ...]) -> None:
     network, _ = run(Material((encoded,)), DP)
     assert type(network) is nn.Sequential

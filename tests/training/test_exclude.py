@@ -13,7 +13,7 @@ from nonmember.models import causal
 from nonmember.models.causal import Placement
 from nonmember.models.source import Source, locate
 from nonmember.models.text import Encoded
-from nonmember.training.exclude import excluded, linear_layers
+from nonmember.training.exclude import check, excluded, linear_layers
 from nonmember.training.finetune import fine_tune
 from nonmember.training.loop import Material
 from nonmember.training.recipe import Recipe
@@ -47,6 +47,17 @@ def test_a_name_that_is_nowhere_is_refused(name: str) -> None:
 def test_excluding_everything_is_refused() -> None:
     with pytest.raises(ModelError, match="exclude leaves nothing to train"):
         excluded(MODULES, ("mlp", "attn"))
+
+
+@pytest.mark.parametrize("method", [FULL, LORA], ids=["full", "lora"])
+def test_what_a_gguf_file_has_not_is_refused_before_it_is_read(
+    tmp_path: Path, method: Recipe
+) -> None:
+    folder = tiny.ARCHITECTURES["untied"](tmp_path / "untied")
+    base = locate(str(tiny.to_gguf(tmp_path / "llama.gguf", folder)))
+    check(base, replace(method, exclude=("q_proj", "layers.1")))
+    with pytest.raises(ModelError, match=r"no trainable module 'layers\.7'"):
+        check(base, replace(method, exclude=("layers.7",)))
 
 
 @pytest.mark.parametrize("kind", ["llama", "untied", "gpt2", "phi"])
@@ -87,8 +98,13 @@ def test_excluded_modules_are_frozen_in_full_fine_tuning(
 
 @pytest.mark.parametrize("recipe", [FULL, LORA], ids=["full", "lora"])
 def test_an_unknown_name_is_refused_before_training(
-    llama: Source, encoded: tuple[Encoded, ...], tmp_path: Path, recipe: Recipe
+    llama: Source,
+    encoded: tuple[Encoded, ...],
+    tmp_path: Path,
+    recipe: Recipe,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.delattr(causal, "load")  # whose weights are not even read
     wrong = replace(recipe, exclude=("q_prj",))
     with pytest.raises(ModelError, match="no trainable module 'q_prj'; did you mean q_proj"):
         fine_tune(llama, Material((encoded,)), wrong, F32, tmp_path / "never", seed=0)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from nonmember.errors import SpecError
-from nonmember.training import dpsgd, order
+from nonmember.training import accounting, order
 from nonmember.training.dpsgd import noise_multiplier, spent
 from nonmember.training.recipe import Recipe
 
@@ -62,13 +62,13 @@ def test_a_budget_that_cannot_be_met_is_refused() -> None:
 
 
 def test_without_opacus_it_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    noise_multiplier.cache_clear()
+    accounting.least_noise.cache_clear()
 
     def missing(name: str) -> None:
         raise ImportError(name)
 
-    monkeypatch.setattr(dpsgd, "import_module", missing)
-    with pytest.raises(SpecError, match="epsilon needs the package opacus; install"):
+    monkeypatch.setattr(accounting, "import_module", missing)
+    with pytest.raises(SpecError, match="needs the package opacus; install"):
         noise_multiplier(12, DP)
 
 

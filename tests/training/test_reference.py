@@ -14,13 +14,14 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from torch import nn
 
 from nonmember.data.examples import Examples, of
 from nonmember.errors import DataError, ModelError, RunError, SpecError
 from nonmember.models.architecture import Architecture, architecture_of
 from nonmember.signals.store import Store
 from nonmember.training import addresses as addresses_module
-from nonmember.training import ensemble, fitting, kept, reference
+from nonmember.training import ensemble, fitting, grouping, kept, reference
 from nonmember.training.classifier_recipe import ClassifierRecipe
 from nonmember.training.membership import balanced
 from nonmember.training.objectives import Adversarial, Distilled, Mixup, Private, SelfDistilled
@@ -250,7 +251,7 @@ def test_a_run_stopped_while_it_writes_trains_nothing_again(
 
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
         patched.setattr(kept, "put", stopping)
-        patched.setattr(reference, "WRITERS", 1)
+        patched.setattr(grouping, "WRITERS", 1)
         train(MLP, digits(), RECIPE, asked, store)
     assert [store.has(model.address) for model in asked] == [True, True, False, False]
     updates = counted_updates(monkeypatch)
@@ -530,3 +531,18 @@ def test_a_defense_that_would_not_be_trained_is_refused_when_it_is_planned() -> 
     ):
         with pytest.raises(SpecError, match=f"{kind} changes how a network is trained"):
             planned(architecture=forest, recipe=how)
+
+
+def test_batches_and_budgets_that_cannot_be_are_refused_when_they_are_planned() -> None:
+    def normalised() -> nn.Module:
+        return nn.Sequential(nn.Linear(64, 8), nn.BatchNorm1d(8), nn.Linear(8, 10))
+
+    norms = architecture_of(normalised, (64,), 10)
+    with pytest.raises(SpecError, match=r"flip and crop move images, .* the shape \(64,\)"):
+        planned(recipe=replace(RECIPE, crop=1))
+    with pytest.raises(SpecError, match="batch_size = 79 leaves a last batch of one record, of 80"):
+        planned(architecture=norms, recipe=replace(RECIPE, batch_size=79))
+    with pytest.raises(ModelError, match=r"1 \(BatchNorm1d\) mixes .*; give GroupNorm"):
+        planned(architecture=norms, recipe=replace(RECIPE, objective=Private(8.0)))
+    with pytest.raises(SpecError, match=r"delta = 0\.02 with 80 records .*less than 0\.013"):
+        planned(recipe=replace(RECIPE, objective=Private(8.0, 0.02)))

@@ -3,6 +3,8 @@
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib import import_module
+from importlib.metadata import entry_points
 from typing import Any, Literal, TypeVar
 
 from nonmember.errors import SpecError, unknown
@@ -92,6 +94,12 @@ def selector(fn: F) -> F:
     _free("selector", fn.__name__, SELECTORS)
     SELECTORS[fn.__name__] = Selector(fn.__name__, fn, *_signature(fn))
     return fn
+
+
+def load_plugins() -> None:
+    """Import third parties' defenses, so that they register themselves."""
+    for point in entry_points(group="nonmember.defenses"):
+        import_module(point.module)  # the attribute may not be there yet, if it is importing us
 
 
 def of_family(family: Family) -> dict[str, Defense]:

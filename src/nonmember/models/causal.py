@@ -188,6 +188,17 @@ def load_tokenizer(source: Source) -> Any:
     return folder.read_tokenizer(source)
 
 
+def outline(source: Source) -> Any:
+    """The network without its weights, and without an adapter's: what it is made of, by name.
+
+    Raises:
+        ModelError: the files do not hold a causal language model that can be read exactly.
+    """
+    if source.base is not None:
+        return outline(source.base)
+    return gguf.outline(source.path) if source.kind == "gguf" else folder.outline(source)
+
+
 def context_length(source: Source) -> int | None:
     """The most positions the model can attend to, if its configuration says."""
     if source.base is not None:

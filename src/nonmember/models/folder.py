@@ -10,6 +10,7 @@ from typing import Any, Literal
 import torch
 
 from nonmember.errors import ModelError
+from nonmember.models.functions import first_line
 from nonmember.models.source import Source
 
 LOCAL = {"local_files_only": True, "trust_remote_code": False}
@@ -42,6 +43,19 @@ def read(
     return network
 
 
+def outline(source: Source) -> Any:
+    """The whole model without its weights, on the meta device, where nothing is initialised.
+
+    Raises:
+        ModelError: transformers cannot make it.
+    """
+    from transformers import AutoModelForCausalLM
+
+    config = read_config(source)
+    with _reading(source), torch.device("meta"):
+        return AutoModelForCausalLM.from_config(config, trust_remote_code=False)
+
+
 def read_adapter(source: Source, below: Any) -> Any:
     """The model ``below`` with the adapter on it.
 
@@ -71,11 +85,11 @@ def read_tokenizer(source: Source) -> Any:
     from transformers import AutoTokenizer
 
     try:
-        with _quiet():
+        with quiet():
             tokenizer = AutoTokenizer.from_pretrained(source.path, **LOCAL)
     except Exception as error:
         raise ModelError(
-            f"{source.name}: no readable tokenizer in it ({_first(error)}); save it there"
+            f"{source.name}: no readable tokenizer in it ({first_line(error)}); save it there"
         ) from None
     if not tokenizer.is_fast:
         raise ModelError(
@@ -112,7 +126,7 @@ def write(network: Any, tokenizer: Any, place: Path) -> None:
     """Write a model or adapter, and the tokenizer: safetensors and JSON."""
     # peft would ask the internet whether the base's embeddings have grown; they have not.
     adapter = {"save_embedding_layers": False} if hasattr(network, "peft_config") else {}
-    with _quiet():
+    with quiet():
         network.save_pretrained(place, **adapter)
         tokenizer.save_pretrained(place)
 
@@ -121,7 +135,7 @@ def write(network: Any, tokenizer: Any, place: Path) -> None:
 def _reading(source: Source) -> Iterator[None]:
     """Turn whatever transformers and peft meet in foreign files into one sentence."""
     try:
-        with _quiet():
+        with quiet():
             yield
     except UnpicklingError:
         raise ModelError(
@@ -130,13 +144,13 @@ def _reading(source: Source) -> Iterator[None]:
         ) from None
     except Exception as error:
         raise ModelError(
-            f"{source.name}: cannot be loaded ({_first(error)}); give a model that transformers "
-            "loads without code of the model's own"
+            f"{source.name}: cannot be loaded ({first_line(error)}); give a model that "
+            "transformers loads without code of the model's own"
         ) from None
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Without what transformers and peft say on the way: what matters is raised instead."""
     from transformers.utils import logging
 
@@ -152,7 +166,3 @@ def _quiet() -> Iterator[None]:
         logging.set_verbosity(loudness)
         if shown:
             logging.enable_progress_bar()
-
-
-def _first(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0][:200]

@@ -40,12 +40,8 @@ def read(path: Path, dtype: torch.dtype) -> LlamaForCausalLM:
     Raises:
         ModelError: another architecture, or not all of one.
     """
-    header = open_gguf(path)
-    with _whole(path):
-        config = _config(path, header)
-    # On the meta device nothing is initialised; rotary tables are made below, on the real one.
-    with torch.device("meta"):
-        network = LlamaForCausalLM(config)
+    header, network = open_gguf(path), outline(path)
+    config = network.config
     try:
         weights = {
             _name(path, one.name): _restored(one, config).to(dtype) for one in header.tensors
@@ -57,12 +53,25 @@ def read(path: Path, dtype: torch.dtype) -> LlamaForCausalLM:
         ) from None
     if surplus:
         raise ModelError(f"{path}: its header tells of no {surplus[0]}; it is not a whole model")
+    # Made on the meta device, the rotary tables hold nothing.
     network.model.rotary_emb = type(network.model.rotary_emb)(config)
     network.tie_weights()
     left = [name for name, parameter in network.named_parameters() if parameter.is_meta]
     if left:
         raise ModelError(f"{path}: the file lacks {', '.join(left[:3])}; it is not a whole model")
     return network.eval()
+
+
+def outline(path: Path) -> LlamaForCausalLM:
+    """The model without its weights, on the meta device, where nothing is initialised.
+
+    Raises:
+        ModelError: another architecture.
+    """
+    with _whole(path):
+        config = _config(path, open_gguf(path))
+    with torch.device("meta"):
+        return LlamaForCausalLM(config)
 
 
 def read_tokenizer(path: Path) -> PreTrainedTokenizerFast:

@@ -189,7 +189,7 @@ def settle(network: nn.Module) -> nn.Module:
     """Put a network into training mode, and into evaluation mode what of it is frozen.
 
     Frozen are parts with weights of which none is trained, and, if there are any, parts without
-    without weights that come before the first trained one: dropout, and statistics without a scale.
+    weights that come before the first trained one: dropout, and statistics without a scale.
     Beside low-rank factors, which are spread over all layers, all parts without weights are.
     """
     network.train()

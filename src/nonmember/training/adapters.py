@@ -23,7 +23,7 @@ from nonmember.models.adapters import Adapter
 from nonmember.models.source import Source
 from nonmember.models.text import Encoded
 from nonmember.seeds import derive
-from nonmember.training import order, seen
+from nonmember.training import exclude, order, seen
 from nonmember.training.adapters_gradients import gradients
 from nonmember.training.loop import Fitted
 from nonmember.training.lora import add_adapter
@@ -114,6 +114,7 @@ def _check(
         raise ModelError(
             f"{base.name}: an adapter cannot be trained further; merge it into a folder first"
         )
+    exclude.check(base, recipe)
     asked = [name for name in SINGLY if getattr(recipe, name)]
     if recipe.method != "lora" or asked:
         amiss = f"{asked[0]} = {getattr(recipe, asked[0])}" if asked else 'method = "full"'

@@ -13,7 +13,8 @@ from nonmember.data.examples import Examples
 from nonmember.errors import SpecError
 from nonmember.models.architecture import Architecture
 from nonmember.models.source import digest
-from nonmember.training import defended
+from nonmember.training import defended, fleet
+from nonmember.training.checks import check_moves
 from nonmember.training.classifier_recipe import ClassifierRecipe
 from nonmember.training.objectives import needs_reserve, stackable
 from nonmember.types import Member, RefMember
@@ -66,8 +67,10 @@ def check_recipe(origin: Origin, member: RefMember, *, children: bool) -> None:
     """Refuse, before any is trained, a defense that would not be trained as it says.
 
     Raises:
-        SpecError: settings that do not go together, or with estimators, or with children.
+        SpecError: settings that do not go together, or with estimators, or with children, or
+            with the examples.
         DataError: a reserve that the objective cannot do with.
+        ModelError: the network has layers that the objective cannot do with.
     """
     recipe, name = origin.recipe, origin.architecture.name
     kind = type(recipe.objective).__name__ if recipe.objective else "hold_back"
@@ -82,6 +85,10 @@ def check_recipe(origin: Origin, member: RefMember, *, children: bool) -> None:
             "parents, or no such defense"
         )
     defended.check(origin.examples, member, recipe, origin.reserve)
+    if origin.architecture.kind == "network":
+        check_moves(np.asarray(origin.examples.inputs), recipe)
+        network = fleet.fresh(origin.architecture.make, 0)
+        defended.check_norms(network, member, recipe, origin.reserve)
 
 
 def described(recipe: ClassifierRecipe) -> dict[str, Any]:

@@ -7,10 +7,9 @@ candidates, and its own, of the downstream examples. They are never mixed.
 
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,19 +18,20 @@ import torch
 from nonmember.data.examples import Examples
 from nonmember.errors import RunError
 from nonmember.models.architecture import Architecture, try_out
-from nonmember.models.source import digest
 from nonmember.models.transfer import Transfer, child_of
 from nonmember.signals.store import Store
-from nonmember.training import children_fitting, children_privacy, kept
+from nonmember.training import children_fitting, children_privacy, grouping, kept
 from nonmember.training.addresses import described
 from nonmember.training.children_fitting import Fitted
 from nonmember.training.children_planning import Tuning, address_of, classes_of, draws, models
 from nonmember.training.children_privacy import Budget
 from nonmember.training.fleet import State
-from nonmember.training.reference import TOGETHER, WEIGHTS, WRITERS, Model
+from nonmember.training.reference import Model
 from nonmember.types import Member
 
 __all__ = ["Budget", "Transfer", "Tuning", "draws", "load", "models", "train"]
+
+KIND = "children"
 
 
 def train(
@@ -62,7 +62,8 @@ def train(
     if all(store.has(child.address) for child in children):
         return
     try_out(made, examples.inputs)
-    for group in _groups(order, children):
+    singly = tuning.budget is not None and tuning.transfer.kind != "head"  # no checkpoint of these
+    for group in grouping.groups(KIND, children, store, 1 if singly else grouping.most(made)):
         _fit(order, group)
 
 
@@ -102,23 +103,8 @@ class _Order:
     watch: Callable[[int], None] | None
 
 
-def _groups(order: _Order, children: Sequence[Model]) -> Iterator[Sequence[Model]]:
-    """Those to be fitted together, as ``reference`` has it; private ones are kept one by one."""
-    alone = order.tuning.budget is not None and order.tuning.transfer.kind != "head"
-    most = 1 if alone else max(1, min(TOGETHER, WEIGHTS // max(1, order.made.size)))
-    for first in range(0, len(children), most):
-        group = children[first : first + most]
-        missing = [child for child in group if not order.store.has(child.address)]
-        if missing:
-            yield group if any(_scratch(order.store, group).iterdir()) else missing
-
-
-def _scratch(store: Store, group: Sequence[Model]) -> Path:
-    return store.scratch(digest("children", *(child.address for child in group)))
-
-
 def _fit(order: _Order, group: Sequence[Model]) -> None:
-    start, scratch = time.perf_counter(), _scratch(order.store, group)
+    start, scratch = time.perf_counter(), grouping.scratch(KIND, group, order.store)
     tuning = order.tuning
     addresses = [child.parent for child in group if child.parent is not None]
     task = children_fitting.Task(
@@ -155,7 +141,7 @@ def _write(order: _Order, group: Sequence[Model], fitted: Fitted, start: float) 
     def write(place: int) -> None:
         _keep(order, group[place], fitted.states[place], hits[place], about)
 
-    with ThreadPoolExecutor(WRITERS) as pool:  # most of it is waiting for the disk
+    with ThreadPoolExecutor(grouping.WRITERS) as pool:  # most of it is waiting for the disk
         list(pool.map(write, range(len(group))))
 
 

@@ -6,7 +6,6 @@ Per-record gradients are Opacus's (Yousefpour et al. 2021, arXiv:2109.12298).
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,8 @@ from nonmember.errors import ModelError
 from nonmember.models.classifiers.network import evaluating
 from nonmember.seeds import derive
 from nonmember.training import feeding, fleet
-from nonmember.training.children_privacy import Budget, noise, rate, updates
+from nonmember.training.accounting import opacus, sample_rate
+from nonmember.training.children_privacy import Budget, noise, updates
 from nonmember.training.classifier_recipe import ClassifierRecipe
 from nonmember.training.fitting import learning_rate
 from nonmember.training.private_head import draw
@@ -56,7 +56,7 @@ def fit_private(
     """
     _hold_statistics(network)
     _check_apart(network, inputs[:TRIED].float())
-    records, expected = len(labels), rate(len(labels), recipe) * len(labels)
+    records, expected = len(labels), sample_rate(len(labels), recipe.batch_size) * len(labels)
     models = fleet.begin([network], recipe, stacked=False)
     parameters = [one for one in network.parameters() if one.requires_grad]
     changes = [feeding.feed(np.arange(records), seed)]
@@ -146,9 +146,7 @@ def _check_apart(network: nn.Module, inputs: Tensor) -> None:
 @contextmanager
 def _watched(network: nn.Module) -> Iterator[None]:
     """Within this, a backward pass leaves a gradient for each record."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what Opacus imports deprecates this and that
-        grad_sample = import_module("opacus.grad_sample")
+    grad_sample = opacus("grad_sample")
     try:
         watched = grad_sample.GradSampleModule(network, loss_reduction="sum")
     except NotImplementedError as error:

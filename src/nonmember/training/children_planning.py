@@ -16,6 +16,7 @@ from nonmember.models.transfer import Transfer, child_of, prepared
 from nonmember.seeds import derive, generator
 from nonmember.training import children_dpsgd, children_privacy, fleet
 from nonmember.training.addresses import described
+from nonmember.training.checks import check_moves, check_rests
 from nonmember.training.children_privacy import Budget
 from nonmember.training.classifier_recipe import ClassifierRecipe
 from nonmember.training.reference import Model
@@ -76,7 +77,8 @@ def models(
 
     Raises:
         SpecError: not a parent for each row, parents that are estimators, fewer layers than
-            are to be trained, or a budget that cannot be met.
+            are to be trained, settings that do not go with the examples, or a budget that cannot
+            be met.
         DataError: ``member`` has another shape or an empty row; a task of one class; a class
             that a child would not be shown.
         ModelError: the network has no linear head or no layer for ``lora``, or there is a budget
@@ -136,7 +138,9 @@ def _try_out(made: Architecture, examples: Examples, member: RefMember, tuning: 
     """Refuse, before any parent is trained, what could not be fine-tuned, or not privately."""
     private = tuning.budget is not None
     network = fleet.fresh(partial(prepared, made.make, tuning.transfer, private=private), 0)
+    check_moves(np.asarray(examples.inputs), tuning.recipe)
     if tuning.budget is None:
+        check_rests(member.sum(axis=1).tolist(), tuning.recipe, network)
         return
     for count in np.unique(member.sum(axis=1)).tolist():
         children_privacy.noise(count, tuning.recipe, tuning.budget)

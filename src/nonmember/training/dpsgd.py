@@ -1,6 +1,6 @@
 """DP-SGD (Abadi et al. 2016, arXiv:1607.00133): per-record gradients, clipped, and noise.
 
-Per-record gradients and accounting are Opacus's (Yousefpour et al. 2021, arXiv:2109.12298).
+Per-record gradients are Opacus's (Yousefpour et al. 2021, arXiv:2109.12298).
 A record's gradient is that of its mean loss per token, so that ``record_clip`` means the same
 for long and short ones; one over the limit is one record, its windows' gradients added before
 it is clipped. Two data sets are neighbours if one has a record more.
@@ -11,25 +11,20 @@ the private records, such as losses or which of them were rewritten, it does not
 
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
-from functools import cache
-from importlib import import_module
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.linalg import vector_norm
 
-from nonmember.errors import ModelError, SpecError
+from nonmember.errors import ModelError
 from nonmember.models.text import Encoded
 from nonmember.seeds import derive
-from nonmember.training import order
+from nonmember.training import accounting, order
 from nonmember.training.recipe import Recipe
 from nonmember.training.seen import mark
 from nonmember.training.update import Backward, Loss, Made, scored_windows
-
-SLACK = 1e-3  # share of epsilon that the search for the noise may leave unspent
-MOST_NOISE = 1e3  # standard deviations per clip: nothing is learnt beyond
 
 
 @contextmanager
@@ -50,7 +45,7 @@ def private(
         SpecError: the budget cannot be met.
         ModelError: the network's layers mix records, or a weight gets no gradient.
     """
-    grad_sample = _opacus("grad_sample")
+    grad_sample = accounting.opacus("grad_sample")
     noise = noise_multiplier(records, recipe) * recipe.record_clip
     drawn_on_average = min(recipe.batch_size, records)
     parameters = [p for p in network.parameters() if p.requires_grad]
@@ -90,7 +85,6 @@ def clipped(
     return made, sums
 
 
-@cache
 def noise_multiplier(records: int, recipe: Recipe) -> float:
     """Standard deviations of the noise, per clip, with which the whole run keeps its budget.
 
@@ -100,37 +94,19 @@ def noise_multiplier(records: int, recipe: Recipe) -> float:
     Raises:
         SpecError: no noise meets the budget.
     """
-    steps = recipe.epochs * order.updates(records, recipe)
     assert recipe.epsilon is not None
-    found = float("inf")
-    with _quiet(), suppress(ValueError):
-        found = _opacus("accountants.utils").get_noise_multiplier(
-            target_epsilon=recipe.epsilon,
-            target_delta=_delta(records, recipe),
-            sample_rate=order.sample_rate(records, recipe),
-            steps=steps,
-            accountant="rdp",
-            epsilon_tolerance=SLACK * recipe.epsilon,
-        )
-    if found > MOST_NOISE:
-        raise SpecError(
-            f"recipe: epsilon = {recipe.epsilon} cannot be met over {steps} updates of "
-            f"{recipe.batch_size} in {records} records; give a larger epsilon, fewer epochs or "
-            "more records"
-        )
-    return float(found)
+    budget, steps = (recipe.epsilon, _delta(records, recipe)), order.updates(records, recipe)
+    return accounting.least_noise(
+        budget, records, recipe.batch_size, recipe.epochs * steps, where="recipe"
+    )
 
 
 def spent(records: int, recipe: Recipe, steps: int) -> dict[str, float]:
     """The guarantee after so many updates of the run."""
-    noise, rate = noise_multiplier(records, recipe), order.sample_rate(records, recipe)
-    accountant = _opacus("accountants").RDPAccountant()
-    accountant.history = [(noise, rate, steps)]
-    delta = _delta(records, recipe)
-    with _quiet():
-        epsilon = float(accountant.get_epsilon(delta))
+    noise, delta = noise_multiplier(records, recipe), _delta(records, recipe)
+    rate = accounting.sample_rate(records, recipe.batch_size)
     return {
-        "epsilon": epsilon,
+        "epsilon": accounting.epsilon(noise, rate, steps, delta),
         "delta": delta,
         "noise_multiplier": noise,
         "sample_rate": rate,
@@ -200,19 +176,9 @@ def _delta(records: int, recipe: Recipe) -> float:
     return 1 / records if recipe.delta is None else recipe.delta
 
 
-def _opacus(module: str) -> Any:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # what it imports deprecates this and that
-            return import_module(f"opacus.{module}")
-    except ImportError:
-        raise SpecError("recipe: epsilon needs the package opacus; install it") from None
-
-
 @contextmanager
 def _quiet() -> Iterator[None]:
     with warnings.catch_warnings():
-        # The first layer's input is no weight's output; and the accountant's bound holds anyway.
+        # The first layer's input is no weight's output.
         warnings.filterwarnings("ignore", "Full backward hook is firing")
-        warnings.filterwarnings("ignore", "Optimal order is the")
         yield

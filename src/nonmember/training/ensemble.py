@@ -18,8 +18,8 @@ from torch import nn
 
 from nonmember.errors import DataError, ModelError, SpecError
 from nonmember.models.batches import rows_at_once
-from nonmember.models.transfer import settle
 from nonmember.training import fleet
+from nonmember.training.checks import TRIED, check_network, check_records, check_rests
 from nonmember.training.classifier_recipe import ClassifierRecipe
 from nonmember.training.fitting import Job, train, wide_of
 from nonmember.training.fleet import Make, State
@@ -30,7 +30,6 @@ from nonmember.types import Labels, RefLogits, RefMember
 STATE_BYTES = 2**25  # of weights, gradients and moments in one stack: what a CPU's cache holds
 MOST = 64  # models of a stack
 ROUNDING = 1e-3  # most that a soft target's shares may sum to more or less than 1
-TRIED = 8  # records that show whether networks can be stacked
 
 SoftTargets = Float[np.ndarray, "_ _ c"]
 """For each of m models a distribution over the classes for each of n records, (m n c)."""
@@ -94,15 +93,15 @@ def fit_ensemble(  # noqa: PLR0913 - a run's settings, and where its state goes
             are none, nothing is left to train on, or the objective is not one of those that are
             trained for here.
     """
-    _check(inputs, labels, member, recipe)
+    check_records(inputs, labels, member, recipe)
     _check_models(len(member), seeds, starts)
     _check_aims(member, recipe, soft)
     data, classes = _tensor(inputs, device), torch.from_numpy(labels.astype(np.int64)).to(device)
     aims = None if soft is None else _tensor(soft, device)
     job = Job(make, data, classes, member, recipe, tuple(seeds), starts, watch, "", aims)
     pair = [fleet.fresh(make, seed).to(device) for seed in (0, 1)]
+    _check_network(pair[0], job)
     why = _why_not(pair, job)
-    _check_rests(member, recipe, pair[0])
     if scratch is not None:
         job = replace(job, run=_name(job, pair[0]))
     states: dict[int, dict[str, torch.Tensor]] = {}
@@ -146,22 +145,6 @@ def ensemble_logits(
     return np.stack(found)
 
 
-def _check(inputs: np.ndarray, labels: Labels, member: RefMember, recipe: ClassifierRecipe) -> None:
-    if not len(inputs) == len(labels) == member.shape[1]:
-        raise DataError(
-            f"training: {len(inputs)} inputs, {len(labels)} labels and {member.shape[1]} columns "
-            "of membership; give one of each per record"
-        )
-    empty = np.flatnonzero(~member.any(axis=1))
-    if len(empty):
-        raise DataError(f"training: reference model {empty[0]} has no record; give it some")
-    if (recipe.flip or recipe.crop) and inputs.ndim != 4:
-        raise SpecError(
-            f"recipe: flip and crop move images, and the inputs have the shape {inputs.shape[1:]}; "
-            "give (channels, height, width), or neither of the two"
-        )
-
-
 def _check_models(m: int, seeds: Sequence[int], starts: Sequence[State] | None) -> None:
     if len(seeds) != m or len(set(seeds)) != m:
         raise SpecError(
@@ -196,44 +179,18 @@ def _check_aims(member: RefMember, recipe: ClassifierRecipe, soft: SoftTargets |
         raise DataError("training: a soft target is no distribution; give shares that sum to 1")
 
 
-def _check_rests(member: RefMember, recipe: ClassifierRecipe, network: nn.Module) -> None:
-    kinds = (one for one in network.modules() if isinstance(one, nn.modules.batchnorm._BatchNorm))
-    norms = [one for one in kinds if one.training]
-    counts = np.array([recipe.trained(rows) for rows in member.sum(axis=1).tolist()])
-    single = np.flatnonzero(counts % recipe.batch_size == 1)
-    if norms and len(single):
-        raise SpecError(
-            f"recipe: batch_size = {recipe.batch_size} leaves reference model {single[0]} a last "
-            "batch of one record, which BatchNorm cannot normalise; give another batch_size"
-        )
+def _check_network(network: nn.Module, job: Job) -> None:
+    """Refuse one that does not fit the data, the targets or the batches."""
+    classes = int(job.labels.max()) + 1 if job.soft is None else job.soft.shape[-1]
+    check_network(network, job.data, classes, more=job.soft is None)
+    check_rests(job.member.sum(axis=1).tolist(), job.recipe, network)
 
 
 def _why_not(pair: Sequence[nn.Module], job: Job) -> str:
-    """Why these networks cannot be stacked, "" if they can; whether they fit the data at all."""
-    tried = job.data[:TRIED].float()
+    """Why these networks cannot be stacked, "" if they can."""
+    half = max(1, min(TRIED, len(job.data) // 2))
     with fleet.forked(), torch.no_grad():
-        try:
-            found = pair[0].eval()(tried)
-        except (RuntimeError, ValueError) as error:
-            reason = str(error).splitlines()[0]
-            raise ModelError(
-                f"training: the network does not take inputs of the shape {tuple(tried.shape[1:])} "
-                f"({reason}); give it those, or another architecture"
-            ) from None
-        settle(pair[0])
-        least = int(job.labels.max()) + 1
-        _check_width(found, least if job.soft is None else job.soft.shape[-1], job.soft is None)
-        half = max(1, min(TRIED, len(job.data) // 2))
         return why_not(pair, torch.cat([job.data[:half], job.data[-half:]]).float())
-
-
-def _check_width(found: torch.Tensor, classes: int, or_more: bool) -> None:
-    wide = found.shape[-1] >= classes if or_more else found.shape[-1] == classes
-    if found.dim() != 2 or not wide:
-        raise ModelError(
-            f"training: the network answers {tuple(found.shape)} to {len(found)} inputs, and the "
-            f"targets need {classes} classes; give it one output per class"
-        )
 
 
 def _groups(job: Job, network: nn.Module, *, stacked: bool) -> list[list[int]]:

@@ -6,6 +6,10 @@ from typing import Any
 from torch import nn
 
 from nonmember.errors import ModelError, unknown
+from nonmember.models import causal
+from nonmember.models.source import Source
+from nonmember.models.transfer import weighted
+from nonmember.training.recipe import Recipe
 
 
 def excluded(modules: Sequence[str], names: Sequence[str]) -> list[str]:
@@ -28,15 +32,26 @@ def excluded(modules: Sequence[str], names: Sequence[str]) -> list[str]:
     return found
 
 
+def check(base: Source, recipe: Recipe) -> None:
+    """Refuse to leave out what the base has not, or all of it, before any weights are read.
+
+    Raises:
+        ModelError: as for ``excluded``.
+    """
+    if recipe.exclude:
+        network = causal.outline(base)
+        modules = linear_layers(network) if recipe.method == "lora" else weighted(network)
+        excluded(modules, recipe.exclude)
+
+
 def freeze(network: nn.Module, names: Sequence[str]) -> None:
     """Take what is below modules of these names out of full fine-tuning.
 
     Raises:
         ModelError: no module with weights has such a name, or none is left.
     """
-    own = {name: one for name, one in network.named_modules() if [*one.parameters(recurse=False)]}
-    for name in excluded([*own], names):
-        own[name].requires_grad_(False)
+    for name in excluded(weighted(network), names):
+        network.get_submodule(name).requires_grad_(False)
 
 
 def linear_layers(network: Any) -> list[str]:

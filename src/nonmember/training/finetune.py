@@ -12,7 +12,7 @@ from nonmember.errors import ModelError
 from nonmember.models import causal
 from nonmember.models.source import Source
 from nonmember.models.text import Encoded, collate
-from nonmember.training.exclude import freeze
+from nonmember.training.exclude import check, freeze
 from nonmember.training.loop import Fitted, Material, Stretch, fit
 from nonmember.training.lora import add_adapter
 from nonmember.training.recipe import Recipe
@@ -46,6 +46,7 @@ def fine_tune(  # noqa: PLR0913 - a run's settings, and where its state goes
         raise ModelError(
             f"{base.name}: an adapter cannot be trained further; merge it into a folder first"
         )
+    check(base, recipe)
     network, tokenizer = _loaded(base, where)
     if recipe.method == "lora":
         network = add_adapter(network, base, recipe, seed=seed)

@@ -157,8 +157,7 @@ def _aimed(
     job: Job, stack: _Stack, inputs: Tensor, places: Tensor, weights: Tensor, epoch: int
 ) -> tuple[Tensor, Criterion]:
     """What a batch is shown, and what each of its records costs."""
-    smoothing, m = job.recipe.label_smoothing, len(stack.feeds)
-    labels = job.labels[places]
+    labels, m = job.labels[places], len(stack.feeds)
     match job.recipe.objective:
         case RelaxLoss() as how:
             own = weights.to(inputs.device)
@@ -167,21 +166,40 @@ def _aimed(
             )
         case EntropySoft() as how:
             return inputs, partial(criteria.entropy_soft, labels=labels, objective=how)
-        case Mixup(alpha=alpha):
-            other, first = (
-                t.to(inputs.device) for t in feeding.paired(stack.feeds, weights, alpha)
-            )
-            wide = first.view(-1, *[1] * (inputs.dim() - 1))
-            inputs = inputs * wide + inputs[other] * (1 - wide)
-            return inputs, partial(
-                criteria.mixed,
-                labels=labels,
-                others=labels[other],
-                weights=first,
-                smoothing=smoothing,
-            )
+        case Mixup():
+            return mixed(inputs, labels, stack.feeds, weights, job.recipe)
         case _:
-            return inputs, _plain(job, stack, places, smoothing)
+            return inputs, _plain(job, stack, places, job.recipe.label_smoothing)
+
+
+def mixed(
+    inputs: Tensor,
+    labels: Tensor,
+    feeds: Sequence[feeding.Feed],
+    weights: Tensor,
+    recipe: ClassifierRecipe,
+) -> tuple[Tensor, Criterion]:
+    """Weighted means of two inputs of a batch, (m b) ..., and what each costs by both labels.
+
+    Args:
+        inputs: (m b) ....
+        labels: their true classes, (m b).
+        feeds: of the m models, whose streams draw the pairs and their weights.
+        weights: of each record in the mean loss of its model's batch, (m b).
+        recipe: of the objective ``Mixup``.
+    """
+    assert isinstance(recipe.objective, Mixup)
+    drawn = feeding.paired(feeds, weights, recipe.objective.alpha)
+    other, first = (part.to(inputs.device) for part in drawn)
+    share = first.view(-1, *[1] * (inputs.dim() - 1))
+    criterion = partial(
+        criteria.mixed,
+        labels=labels,
+        others=labels[other],
+        weights=first,
+        smoothing=recipe.label_smoothing,
+    )
+    return inputs * share + inputs[other] * (1 - share), criterion
 
 
 def _plain(job: Job, stack: _Stack, places: Tensor, smoothing: float) -> Criterion:

@@ -110,6 +110,15 @@ def step(fleet: Fleet, inputs: Tensor, weights: Tensor, criterion: Criterion) ->
     return losses
 
 
+def descend(fleet: Fleet, loss: Tensor) -> None:
+    """One update of a network by itself, and of nobody else that the loss depends on."""
+    assert fleet.alone is not None
+    _grad(fleet.flat).zero_()
+    own = [one for one in fleet.alone.parameters() if one.requires_grad]
+    torch.autograd.backward(loss, inputs=own)
+    fleet.optimiser.step()
+
+
 @torch.no_grad()
 def answers(fleet: Fleet, inputs: Tensor) -> Tensor:
     """The logits of every model on its inputs (m b) ..., as they answer after training."""

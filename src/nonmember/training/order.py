@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nonmember.seeds import generator
+from nonmember.training.accounting import sample_rate
 from nonmember.training.recipe import Recipe
 
 
@@ -67,11 +68,6 @@ def held_back(records: int, recipe: Recipe, *, seed: int) -> tuple[int, ...]:
     return tuple(np.sort(drawn).tolist())
 
 
-def sample_rate(records: int, recipe: Recipe) -> float:
-    """How likely a record is drawn for an update under an ``epsilon``."""
-    return min(1.0, recipe.batch_size / records)
-
-
 def times(sizes: Sequence[int], recipe: Recipe, *, seed: int) -> list[np.ndarray]:
     """How often each record goes into an update, per epoch (n,)."""
     counts = [np.zeros(records, dtype=np.int64) for records in sizes]
@@ -82,4 +78,4 @@ def times(sizes: Sequence[int], recipe: Recipe, *, seed: int) -> list[np.ndarray
 
 def _drawn(records: int, recipe: Recipe, seed: int, step: int) -> np.ndarray:
     chances = generator(seed, "draw", step).random(records)
-    return np.flatnonzero(chances < sample_rate(records, recipe))
+    return np.flatnonzero(chances < sample_rate(records, recipe.batch_size))

@@ -15,7 +15,8 @@ from torch.linalg import vector_norm
 from nonmember.errors import ModelError
 from nonmember.seeds import derive, generator
 from nonmember.training import fleet
-from nonmember.training.children_privacy import Budget, noise, rate, updates
+from nonmember.training.accounting import sample_rate
+from nonmember.training.children_privacy import Budget, noise, updates
 from nonmember.training.classifier_recipe import ClassifierRecipe
 from nonmember.training.fitting import learning_rate
 from nonmember.training.fleet import Fleet
@@ -55,12 +56,13 @@ def fit_heads(
     records, width = features.shape[1:]
     heads = fleet.begin([_zeros(width, classes) for _ in seeds], recipe, stacked=True)
     sigma, steps = noise(records, recipe, budget) * budget.clip, updates(records, recipe)
+    expected = sample_rate(records, recipe.batch_size) * records
     for step in range(steps):
         drawn = [draw(seed, step, records, recipe) for seed in seeds]
         sums = clipped(heads, features, labels, drawn, budget.clip)
         for name, part in zip(("weight", "bias"), sums, strict=True):
             found = part + sigma * _noise(seeds, step, name, part)
-            heads.weights[name].grad.copy_(found / (rate(records, recipe) * records))  # type: ignore[union-attr]
+            heads.weights[name].grad.copy_(found / expected)  # type: ignore[union-attr]
         heads.optimiser.param_groups[0]["lr"] = learning_rate(recipe, step, steps)
         heads.optimiser.step()
         if watch is not None:
@@ -72,7 +74,8 @@ def fit_heads(
 
 def draw(seed: int, step: int, records: int, recipe: ClassifierRecipe) -> np.ndarray:
     """The places of the records of an update: each is drawn on its own."""
-    return np.flatnonzero(generator(seed, "draw", step).random(records) < rate(records, recipe))
+    chances = generator(seed, "draw", step).random(records)
+    return np.flatnonzero(chances < sample_rate(records, recipe.batch_size))
 
 
 def norms(features: Tensor, residual: Tensor) -> Tensor:

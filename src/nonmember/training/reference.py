@@ -6,7 +6,7 @@ nobody has trained it yet, whatever attack asks, and is never mistaken for anoth
 
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from math import log
@@ -20,10 +20,9 @@ from nonmember.data.examples import Examples
 from nonmember.errors import RunError, SpecError
 from nonmember.models.architecture import Architecture, try_out
 from nonmember.models.classifiers.answers import LEAST
-from nonmember.models.source import digest
 from nonmember.seeds import derive
 from nonmember.signals.store import Store
-from nonmember.training import defended, estimators, kept, membership
+from nonmember.training import defended, estimators, grouping, kept, membership
 from nonmember.training.addresses import Model, Origin, address_of, check_recipe, described
 from nonmember.training.classifier_recipe import ClassifierRecipe
 from nonmember.training.ensemble import Ensemble, fit_ensemble
@@ -33,9 +32,7 @@ from nonmember.types import Member, RefMember
 
 __all__ = ["Model", "References", "load", "models", "steps", "target", "train"]
 
-TOGETHER = 64  # models in one fit, and
-WEIGHTS = 1 << 26  # weights of them all, which are held until they are written
-WRITERS = 16
+KIND = "reference models"
 FLOOR = round(log(LEAST), 1)
 
 
@@ -83,6 +80,7 @@ def models(
         DataError: ``member`` has another shape, or an example is in all models or none; a
             label beyond the classes; a class that a model would not be shown; or a reserve that
             the objective cannot do with.
+        ModelError: the network has layers that the objective cannot do with.
     """
     membership.check(examples, member, architecture.classes)
     if parents is not None and (architecture.kind == "estimator" or len(parents) != len(member)):
@@ -111,8 +109,7 @@ def target(
     """The model that is trained on all examples: a target, made as its references are.
 
     Raises:
-        SpecError: settings that do not go together.
-        DataError: a reserve that the objective cannot do with.
+        SpecError, DataError, ModelError: as for ``models``.
     """
     rows = np.ones(len(examples), dtype=bool)
     origin = Origin(architecture, examples, recipe, reserve)
@@ -166,31 +163,14 @@ def train(
             if not store.has(model.address):
                 _fit_one(order, model)
         return
+    most = grouping.most(architecture)
     for some in ([one for one in models if not one.parent], [one for one in models if one.parent]):
-        for group in _groups(order, some):
+        for group in grouping.groups(KIND, some, store, most):
             _fit_group(order, group)
 
 
-def _groups(order: _Order, models: Sequence[Model]) -> Iterator[Sequence[Model]]:
-    """Those to be fitted together: of each group what is missing.
-
-    A group that was interrupted is gone on with whole, even if some of it is in the store: its
-    checkpoint is that of all of them.
-    """
-    most = max(1, min(TOGETHER, WEIGHTS // max(1, order.origin.architecture.size)))
-    for first in range(0, len(models), most):
-        group = models[first : first + most]
-        missing = [model for model in group if not order.store.has(model.address)]
-        if missing:
-            yield group if any(_scratch(order.store, group).iterdir()) else missing
-
-
-def _scratch(store: Store, group: Sequence[Model]) -> Path:
-    return store.scratch(digest("reference models", *(model.address for model in group)))
-
-
 def _fit_group(order: _Order, group: Sequence[Model]) -> None:
-    start, scratch = time.perf_counter(), _scratch(order.store, group)
+    start, scratch = time.perf_counter(), grouping.scratch(KIND, group, order.store)
     _write(order, group, _fitted(order, group, scratch), start)
     shutil.rmtree(scratch, ignore_errors=True)
 
@@ -236,7 +216,7 @@ def _write(order: _Order, group: Sequence[Model], fitted: Ensemble, start: float
         }
         _keep(order, group[place], fitted.states[place], hits[place], seconds, about)
 
-    with ThreadPoolExecutor(WRITERS) as pool:  # most of it is waiting for the disk
+    with ThreadPoolExecutor(grouping.WRITERS) as pool:  # most of it is waiting for the disk
         list(pool.map(write, range(len(group))))
 
 

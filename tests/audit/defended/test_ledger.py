@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from nonmember.audit.defended import ledger
-from nonmember.audit.defended.roles import ROLES
+from nonmember.audit.records import ROLES
 from nonmember.data.records import Record, Records
 from nonmember.errors import DataError
 

@@ -154,6 +154,12 @@ def test_a_budget_that_no_noise_meets_is_refused(values: Values, base: Path) -> 
     assert "epsilon = 0.0001 cannot be met" in said and "give a larger epsilon" in said
 
 
+def test_a_module_to_exclude_that_the_base_has_not_is_refused(values: Values, base: Path) -> None:
+    given = defended(values, base, x=[{"name": "exclude_layers", "options": {"exclude": ["mpl"]}}])
+    said = refusal(given)
+    assert said.startswith("targets.x: recipe: exclude: ") and "did you mean mlp" in said
+
+
 def test_a_misspelt_key_of_a_defense_names_the_closest(values: Values, base: Path) -> None:
     said = refusal(defended(values, base, x=[soft(warm_epochs=1)]))
     assert "targets.x.defenses.0.warm_epochs" in said and "did you mean warmup_epochs" in said

@@ -130,6 +130,22 @@ def test_noise_equals_the_loop_over_single_answers(guarded, queries):
     np.testing.assert_allclose(memguard_noise.noisy(guarded.net, wide), expected, atol=1e-9)
 
 
+def test_a_label_that_is_lost_on_the_way_is_brought_back():
+    close = one_layer(1.0, -1.0, 0.0, bias=-0.02)  # turned where two classes are next to alike
+    given = np.random.default_rng(0).normal(0, 1.5, (40, 3))[[11, 14, 37]]
+    expected = np.stack([slowly(close, row) for row in given])
+    np.testing.assert_allclose(memguard_noise.noisy(close, given), expected, atol=1e-9)
+    assert (expected != given).any()
+
+
+def test_an_answer_is_given_as_it_is_when_300_steps_have_not_turned_it():
+    # Beyond log odds of 36.7, where 1 - p rounds to 0, a step takes 0.1 off them, and below
+    # 0.1 sqrt(2), down to log 1.5: 43 and 257 steps from 41.
+    far = np.array([[41.0, 0.0], [41.05, 0.0]])
+    found = memguard_noise.noisy(one_layer(1.0, 0.0, bias=-0.6), far)
+    np.testing.assert_array_equal((found != far).any(axis=1), [True, False])
+
+
 def test_the_network_learns_and_is_turned(guarded, calibration, queries):
     sides = (told(guarded.net, part.inputs) for part in (calibration.members, calibration.public))
     assert np.mean([(next(sides) > 0).mean(), (next(sides) < 0).mean()]) > 0.7

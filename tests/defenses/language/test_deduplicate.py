@@ -57,6 +57,13 @@ def test_most_of_an_earlier_record_is_dropped_and_less_is_kept() -> None:
     assert dropped(texts, ngram=1) == [1, 2]
 
 
+def test_a_share_is_one_of_whole_numbers() -> None:
+    """0.07 * 100 is 7.000000000000001 in floats: seven of a hundred words are enough."""
+    words = [f"w{i}" for i in range(100)]
+    assert dropped([" ".join(words[:7]), " ".join(words)], ngram=1, share=0.07) == [1]
+    assert dropped([" ".join(words[:6]), " ".join(words)], ngram=1, share=0.07) == []
+
+
 def test_a_part_repeats_the_whole_and_not_the_other_way_round() -> None:
     rng = np.random.default_rng(0)
     whole = text(rng, 200)

@@ -73,7 +73,6 @@ def test_an_answer_descends_on_the_loss_and_the_gain_and_leaves_the_attacker(gai
     )
     assert all(map(torch.equal, kept, [w.detach() for w in attacker.parameters()]))
     assert not any(w.grad.any() for w in attacker.parameters() if w.grad is not None)
-    assert attacker.training
 
 
 def _gain_of(both: contest.Contest, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
@@ -102,6 +101,19 @@ def test_an_attack_is_a_squared_error_and_leaves_the_classifier() -> None:
         torch.testing.assert_close(weight.grad, gradient, rtol=1e-4, atol=1e-12)
     assert all(map(torch.equal, kept, [w.detach() for w in network.parameters()]))
     assert not any(w.grad.any() for w in network.parameters() if w.grad is not None)
+
+
+def test_an_attack_is_shown_answers_in_evaluation_mode(monkeypatch: pytest.MonkeyPatch) -> None:
+    def dropping() -> nn.Module:
+        return nn.Sequential(nn.Linear(64, 10), nn.Dropout(0.5))
+
+    both, shown = contest.begin(task(HOW, make=dropping), 0), list[torch.Tensor]()
+    network = contest.alone(both.classifier)
+    monkeypatch.setattr(contest, "told", lambda *g: shown.append(g[0]) or told(*g))
+    contest.attack(both, torch.tensor([0]), torch.tensor([1]))
+    inputs = torch.stack([both.members.inputs[0], both.reserve.inputs[1]])
+    torch.testing.assert_close(shown[0], network[0](inputs).detach())
+    assert network[1].training
 
 
 def test_rounds_are_counted_as_they_happen(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -63,8 +63,7 @@ def test_the_second_pass_moves_our_side_only() -> None:
     theirs = probabilities(one.reserve.inputs[partners]).detach()
     ours = probabilities(one.members.inputs[places])
     wanted = torch.autograd.grad(3 * matched.squared_discrepancy(ours, theirs, 1.0), before)
-    found = one.network(one.members.inputs[places]).softmax(1)
-    matched._descend(one, matched.squared_discrepancy(found, theirs, 1.0))
+    matched._draw_together(one, places, partners)
     for weight, gradient in zip(one.network.parameters(), wanted, strict=True):
         assert weight.grad is not None
         torch.testing.assert_close(weight.grad, gradient, rtol=1e-4, atol=1e-7)
@@ -73,18 +72,18 @@ def test_the_second_pass_moves_our_side_only() -> None:
 def test_a_pass_is_made_where_accuracies_are_apart_and_never_last(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    how = recipe(Mixup(mmd=3.0, gap=0.03), epochs=4)
-    gaps = iter([0.04, 0.02, 0.03])
+    how = recipe(Mixup(mmd=3.0, gap=0.03), epochs=5)
+    gaps = iter([0.04, 0.02, 0.03, -0.5])
     answers = iter([1.0, 0.0] * 9)
     monkeypatch.setattr(
         matched, "accuracy", lambda *_: 0.5 + (next(gaps) if next(answers) else 0.0)
     )
     made: list[int] = []
-    monkeypatch.setattr(matched, "_descend", lambda *_: made.append(1))
+    monkeypatch.setattr(matched, "_draw_together", lambda *_: made.append(1))
     told: list[int] = []
     found = matched.fit(task(how, watch=told.append), 0, "")
     assert found.about == {"records of the reserve": KEPT, "epochs with a matching pass": 2}
-    assert len(made) == 8 and sum(told) == matched.updates(how, 60) == 7 * 4
+    assert len(made) == 8 and sum(told) == matched.updates(how, 60) == 9 * 4
 
 
 def test_accuracy_is_the_share_of_hits() -> None:

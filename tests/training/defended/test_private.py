@@ -19,7 +19,7 @@ from training.defended.few import (
 )
 
 from nonmember.errors import ModelError, SpecError
-from nonmember.training import children_privacy
+from nonmember.training import accounting
 from nonmember.training.defended import private
 from nonmember.training.defended.task import run_of
 from nonmember.training.objectives import Private
@@ -35,7 +35,7 @@ def test_the_budget_is_kept_and_recorded() -> None:
     assert said["epsilon"] == pytest.approx(8.0, rel=1e-2) and said["epsilon"] <= 8.0
     assert (said["delta"], said["clip"], said["steps"]) == (1e-5, 1.0, 12)
     assert said["sample rate"] == pytest.approx(16 / 60) and said["accountant"] == "rdp"
-    again = children_privacy.epsilon(said["noise multiplier"], 16 / 60, 12, 1e-5)
+    again = accounting.epsilon(said["noise multiplier"], 16 / 60, 12, 1e-5)
     assert again == pytest.approx(said["epsilon"]) and not said["vacuous"]
     assert found.losses.shape == (2, 1) and (found.losses > 0).all()
 

@@ -31,7 +31,7 @@ from nonmember.models.source import Source
 from nonmember.models.text import Encoded, Encodings, Form, encode, fingerprint
 from nonmember.rewriting.registry import made
 from nonmember.signals import conditioned
-from nonmember.training import dpsgd
+from nonmember.training import dpsgd, exclude
 from nonmember.training.recipe import Recipe
 
 
@@ -131,7 +131,7 @@ def _target(spec: Spec, name: str, given: Given, candidates: Candidates) -> Targ
     means = _means(given, tokenizer, shots, member_shots, others)
     told = lacks(spec, replace(means, **_rewrites(spec, name, given)))
     attacks, left_out = threat.chosen(spec, told)
-    training = _training(spec, name, given.recipe, candidates)
+    training = _training(spec, name, given, candidates)
     return Target(
         name=name,
         source=given.source,
@@ -152,17 +152,19 @@ def _target(spec: Spec, name: str, given: Given, candidates: Candidates) -> Targ
     )
 
 
-def _refuse_budget(name: str, recipe: Recipe, records: int) -> None:
-    """A privacy budget that no noise can meet is refused before any work.
+def _refuse_recipe(name: str, given: Given, records: int) -> None:
+    """A budget that no noise can meet, or a module to exclude that the base has not.
 
     Raises:
         SpecError: naming the target.
     """
-    if recipe.epsilon is not None:
-        try:
-            dpsgd.noise_multiplier(records, recipe)
-        except SpecError as error:
-            raise SpecError(f"targets.{name}: {error}") from None
+    try:
+        if given.recipe.epsilon is not None:
+            dpsgd.noise_multiplier(records, given.recipe)
+        if given.base is not None:
+            exclude.check(given.base, given.recipe)
+    except (SpecError, ModelError) as error:
+        raise SpecError(f"targets.{name}: {error}") from None
 
 
 def _refuse_strange(name: str, given: Given, candidates: Candidates, encoded: Encodings) -> None:
@@ -240,7 +242,7 @@ def _form(data: Data, models: Sequence[Source | Served]) -> Form:
     return Form(limit, data.packed, data.long)
 
 
-def _training(spec: Spec, name: str, recipe: Recipe, candidates: Candidates) -> Records:
+def _training(spec: Spec, name: str, given: Given, candidates: Candidates) -> Records:
     """The records that the target is to be trained on here; members that are known are members.
 
     Where any target is defended all are trained in one order, so that the defense alone differs.
@@ -252,7 +254,7 @@ def _training(spec: Spec, name: str, recipe: Recipe, candidates: Candidates) -> 
     every = candidates.control if trained_on == "control" else inside + candidates.known_members
     if candidates.canaries is not None:
         every = folder.trained_on(candidates.canaries)
-    _refuse_budget(name, recipe, len(every))
+    _refuse_recipe(name, given, len(every))
     return in_order(every) if any(one.defenses for one in spec.targets.values()) else every
 
 

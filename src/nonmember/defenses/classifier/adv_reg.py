@@ -19,7 +19,10 @@ def adv_reg(
     after it come five passes of the attacker, and then rounds of 26 batches of the attacker
     (Adam, 1e-4, squared error) and 2 of the classifier: about fifteen times as many updates
     as without it. As in the authors' code, the attacker is shown no answers of the classifier in
-    training mode, and the gain is of members alone.
+    training mode, and the gain is of members alone. Deviations from that code: the attacker is
+    shown probabilities, not logits; it gets its 26 batches also where they are more than one pass
+    over the records; and the last epoch is the result, not the one that answers most records of
+    a test set right, which may be one of those before the attacker has learnt anything.
 
     Args:
         recipe: how the model would be trained; at least 2 epochs, and no ``hold_back``.

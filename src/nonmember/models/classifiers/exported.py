@@ -12,6 +12,7 @@ from nonmember.models.batches import rows_at_once
 from nonmember.models.classifiers.answers import Ask
 from nonmember.models.classifiers.archive import cleaned
 from nonmember.models.classifiers.network import gathered, outputs, refusing
+from nonmember.models.functions import first_line
 from nonmember.types import Inputs
 
 
@@ -43,7 +44,7 @@ def asker(path: Path, device: torch.device) -> Ask:
                 "inputs in the form it was exported for"
             )
         with refusing(str(path), inputs, f"shape {_said(sizes)}"):
-            return gathered(batch, inputs, fixed or rows_at_once(inputs.shape[1:]))
+            return gathered(batch, inputs, fixed or rows_at_once(inputs.shape[1:], device))
 
     return ask
 
@@ -54,10 +55,9 @@ def _read(path: Path, device: torch.device) -> Any:
         program = torch.export.load(copy)
         return program if device.type == "cpu" else _moved(program, device)
     except Exception as error:  # whatever a parser meets in foreign bytes
-        why = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
         raise ModelError(
-            f"{path}: cannot be loaded by PyTorch {torch.__version__} ({why}); export it again "
-            "with this version"
+            f"{path}: cannot be loaded by PyTorch {torch.__version__} ({first_line(error)}); "
+            "export it again with this version"
         ) from None
 
 

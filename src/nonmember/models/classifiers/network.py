@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from nonmember.errors import ModelError
 from nonmember.models.batches import rows_at_once
 from nonmember.models.classifiers.answers import Ask, Gives
+from nonmember.models.functions import first_line
 from nonmember.types import Inputs
 
 
@@ -84,10 +85,9 @@ def refusing(name: str, inputs: np.ndarray, takes: str) -> Iterator[None]:
     except torch.OutOfMemoryError:
         raise
     except (RuntimeError, ValueError, TypeError, IndexError) as error:
-        why = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
         raise ModelError(
             f"{name}: refuses inputs of {inputs.dtype} in shape {inputs.shape[1:]}; it takes "
-            f"{takes} ({why}); give the inputs in the form it was trained on"
+            f"{takes} ({first_line(error)}); give the inputs in the form it was trained on"
         ) from None
 
 

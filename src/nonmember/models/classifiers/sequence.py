@@ -1,8 +1,5 @@
 """Sequence classifiers in folders, as transformers saves them: texts to classes."""
 
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -13,6 +10,7 @@ from nonmember.errors import ModelError
 from nonmember.models import folder, source
 from nonmember.models.classifiers.answers import Ask
 from nonmember.models.classifiers.network import evaluating, gathered, outputs
+from nonmember.models.functions import first_line
 from nonmember.types import Inputs
 
 ROWS = 32
@@ -76,7 +74,7 @@ def _read(found: source.Source) -> Any:
     from transformers import AutoModelForSequenceClassification
 
     try:
-        with _quiet():
+        with folder.quiet():
             network, report = AutoModelForSequenceClassification.from_pretrained(
                 found.path,
                 dtype=torch.float32,
@@ -86,8 +84,9 @@ def _read(found: source.Source) -> Any:
                 **folder.LOCAL,
             )
     except Exception as error:  # whatever transformers meets in foreign files
-        why = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
-        raise ModelError(f"{found.name}: cannot be loaded ({why}); save it again") from None
+        raise ModelError(
+            f"{found.name}: cannot be loaded ({first_line(error)}); save it again"
+        ) from None
     amiss = sorted(report["missing_keys"]) + sorted(key for key, *_ in report["mismatched_keys"])
     if amiss:
         raise ModelError(
@@ -108,21 +107,3 @@ def _limit(found: source.Source, tokenizer: Any) -> int | None:
     told = (folder.read_context(found), tokenizer.model_max_length)
     limits = [int(limit) for limit in told if limit is not None and limit < LONGEST]
     return min(limits, default=None)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Without the progress bar and the advice: what matters is raised instead."""
-    from transformers.utils import logging
-
-    shown, loudness = logging.is_progress_bar_enabled(), logging.get_verbosity()
-    logging.disable_progress_bar()
-    logging.set_verbosity_error()
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.set_verbosity(loudness)
-        if shown:
-            logging.enable_progress_bar()

@@ -13,7 +13,7 @@ from nonmember.data.arrays import PICKLED
 from nonmember.errors import ModelError
 from nonmember.models import source
 from nonmember.models.classifiers import estimator, identity, sequence, skops_file
-from nonmember.models.functions import imported
+from nonmember.models.functions import first_line, imported
 from nonmember.types import ClassifierAccess
 
 Kind = Literal["network", "estimator", "folder", "factory", "exported", "skops", "answers"]
@@ -151,9 +151,8 @@ def _made(name: str) -> nn.Module:
         try:
             made = make()
         except Exception as error:  # whatever the user's own code meets
-            why = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
             raise ModelError(
-                f"{name}: breaks when it is called without arguments ({why}); mend it"
+                f"{name}: breaks when it is called without arguments ({first_line(error)}); mend it"
             ) from None
     if not isinstance(made, nn.Module):
         raise ModelError(f"{name}: returns {type(made).__name__}; let it return a torch.nn.Module")

@@ -4,11 +4,14 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+
 from nonmember.data.examples import Examples
 from nonmember.errors import SpecError
+from nonmember.training.checks import check_records
 from nonmember.training.classifier_recipe import ClassifierRecipe
 from nonmember.training.defended import adversarial, distilled, matched, private, self_distilled
-from nonmember.training.defended.checks import check, check_rests
+from nonmember.training.defended.checks import check, check_network, check_norms
 from nonmember.training.defended.singly import one_by_one
 from nonmember.training.defended.task import Task
 from nonmember.training.ensemble import Ensemble
@@ -16,7 +19,7 @@ from nonmember.training.fleet import Make
 from nonmember.training.objectives import Adversarial, Distilled, Mixup, Private, SelfDistilled
 from nonmember.types import RefMember
 
-__all__ = ["check", "fit", "updates"]
+__all__ = ["check", "check_norms", "fit", "updates"]
 
 
 def fit(  # noqa: PLR0913 - a run's settings, and where its state goes
@@ -50,6 +53,7 @@ def fit(  # noqa: PLR0913 - a run's settings, and where its state goes
         DataError: as for ``check``, or a model has too few records.
         ModelError: the network does not fit the data or the objective, or learns nothing.
     """
+    check_records(np.asarray(examples.inputs), examples.labels, member, recipe)
     check(examples, member, recipe, reserve)
     if not len(set(seeds)) == len(seeds) == len(member):
         raise SpecError(
@@ -57,6 +61,7 @@ def fit(  # noqa: PLR0913 - a run's settings, and where its state goes
             "own"
         )
     task = Task(make, examples, member, recipe, tuple(seeds), reserve, device, scratch, watch)
+    check_network(task)
     match recipe.objective:
         case SelfDistilled():
             return self_distilled.fit(task)
@@ -69,7 +74,6 @@ def fit(  # noqa: PLR0913 - a run's settings, and where its state goes
             how, why = adversarial.fit, "each has an attacker of its own"
         case _:
             how, why = matched.fit, "each is matched with the reserve by itself"
-    check_rests(task)
     return one_by_one(task, how, partial(updates, recipe), why)
 
 

@@ -1,15 +1,19 @@
 """What is refused before a defended classifier is trained."""
 
 import numpy as np
+from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from nonmember.data.examples import Examples
-from nonmember.errors import DataError, SpecError
-from nonmember.training import fleet
+from nonmember.errors import DataError, ModelError, SpecError
+from nonmember.training import checks, fleet
 from nonmember.training.classifier_recipe import ClassifierRecipe
-from nonmember.training.defended.task import Task
+from nonmember.training.defended.distilled import chosen_of
+from nonmember.training.defended.private import budget_of
+from nonmember.training.defended.task import Task, records
 from nonmember.training.objectives import (
     Adversarial,
+    Distilled,
     Mixup,
     Private,
     needs_reserve,
@@ -30,13 +34,17 @@ def check(
         reserve: further records, of which none is a candidate.
 
     Raises:
-        SpecError: a setting that the objective has no use for, or no reserve where it needs one.
+        SpecError: a setting that the objective has no use for, a budget that gives records away,
+            or no reserve where the objective needs one.
         DataError: the reserve holds candidates or records of their groups, is of another form or
             too small, or its classes are others.
     """
     if stackable(recipe):
         return
     _check_settings(recipe)
+    if isinstance(recipe.objective, Private):
+        for count in member.sum(axis=1).tolist():
+            budget_of(recipe, count)
     if not needs_reserve(recipe):
         return
     kind = type(recipe.objective).__name__
@@ -50,6 +58,52 @@ def check(
     _check_size(int(member.sum(axis=1).max()), recipe, reserve)
     if isinstance(recipe.objective, Mixup):
         _check_classes(examples, member, reserve)
+
+
+def check_network(task: Task) -> None:
+    """Refuse a network that does not fit the records, or how it is trained.
+
+    Raises:
+        ModelError: it takes other inputs, answers for fewer classes; or as for ``check_norms``.
+        SpecError: as for ``check_norms``.
+    """
+    examples, network = task.examples, fleet.fresh(task.make, 0).to(task.device)
+    few = records(examples.take(np.arange(min(checks.TRIED, len(examples)))), task.device)
+    checks.check_network(network, few.inputs, int(examples.labels.max()) + 1)
+    check_norms(network, task.member, task.recipe, task.reserve)
+
+
+def check_norms(
+    network: nn.Module, member: RefMember, recipe: ClassifierRecipe, reserve: Examples | None
+) -> None:
+    """Refuse BatchNorm where it would meet a record by itself, or a budget forbids it.
+
+    Args:
+        network: a settled one.
+        member: whom each model is trained on, (m n).
+        recipe: how.
+        reserve: as for ``check``.
+
+    Raises:
+        ModelError: there is a budget, and the network mixes the records of a batch.
+        SpecError: a last batch of one record, of a model or of its student.
+    """
+    objective, counts = recipe.objective, member.sum(axis=1).tolist()
+    if isinstance(objective, Private):
+        _refuse_norms(network)
+        return
+    if isinstance(objective, Distilled) and reserve is not None:
+        counts.append(chosen_of(len(reserve), objective))
+    checks.check_rests(counts, recipe, network)
+
+
+def _refuse_norms(network: nn.Module) -> None:
+    for name, layer in network.named_modules():
+        if isinstance(layer, _BatchNorm):
+            raise ModelError(
+                f"training: {name} ({type(layer).__name__}) mixes the records of a batch, and a "
+                "budget is kept record by record; give GroupNorm in its place"
+            )
 
 
 def _check_settings(recipe: ClassifierRecipe) -> None:
@@ -115,19 +169,4 @@ def _check_classes(examples: Examples, member: RefMember, reserve: Examples) -> 
         raise DataError(
             f"objective Mixup: the reserve has no record of class {min(missing)}, and each is "
             "matched with one of its own class; give some of it"
-        )
-
-
-def check_rests(task: Task) -> None:
-    """Refuse what BatchNorm cannot normalise, for networks that are trained one by one.
-
-    Raises:
-        SpecError: a last batch of one record.
-    """
-    layers = fleet.fresh(task.make, 0).modules()
-    norms = any(one.training for one in layers if isinstance(one, _BatchNorm))
-    if norms and (task.member.sum(axis=1) % task.recipe.batch_size == 1).any():
-        raise SpecError(
-            f"recipe: batch_size = {task.recipe.batch_size} leaves a last batch of one record, "
-            "which BatchNorm cannot normalise; give another batch_size"
         )

@@ -92,10 +92,8 @@ def answer(contest: Contest, inputs: Tensor, labels: Tensor, *, plain: bool) -> 
 
 
 def gain(contest: Contest, logits: Tensor, labels: Tensor) -> Tensor:
-    """How surely the attacker, in evaluation mode, takes these for members; mean over them."""
-    attacker = alone(contest.attacker)
-    with evaluating(attacker):
-        found = attacker(told(logits, labels))
+    """How surely the attacker takes these for members; mean over them."""
+    found = contest.attacker.forward(told(logits, labels))
     if contest.objective.gain == "log":
         return functional.logsigmoid(found).mean()
     mean: Tensor = found.sigmoid().mean() - 0.5
@@ -109,12 +107,7 @@ def alone(models: Fleet) -> nn.Module:
 
 
 def _step(models: Fleet, loss: Tensor, watch: Watch | None) -> None:
-    """One update of these and of nobody else that the loss depends on."""
-    assert models.flat.grad is not None
-    models.flat.grad.zero_()
-    own = [one for one in alone(models).parameters() if one.requires_grad]
-    torch.autograd.backward(loss, inputs=own)
-    models.optimiser.step()
+    fleet.descend(models, loss)
     if watch is not None:
         watch(1)
 

@@ -6,7 +6,6 @@ Li, Li and Ribeiro 2021, arXiv:2002.12062; mixup is Zhang et al. 2018, arXiv:171
 import math
 import time
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 import torch
@@ -16,7 +15,7 @@ from nonmember.errors import ModelError
 from nonmember.models.batches import rows_at_once
 from nonmember.models.classifiers.network import evaluating
 from nonmember.seeds import derive, generator
-from nonmember.training import criteria, feeding, fitting, fleet
+from nonmember.training import feeding, fitting, fleet
 from nonmember.training.classifier_recipe import ClassifierRecipe
 from nonmember.training.defended.task import One, Records, Task, Watch, records, rows
 from nonmember.training.fleet import Fleet
@@ -116,48 +115,37 @@ def _mixed(one: _Matching, epoch: int) -> float:
     for number, batch in enumerate(batches, epoch * one.batches):
         places = batch.places.to(device)
         inputs = feeding.changed(one.members.inputs[places].float(), feeds, one.recipe)
-        paired = feeding.paired(feeds, batch.weights, one.objective.alpha)
-        other, first = (part.to(device) for part in paired)
-        share = first.view(-1, *[1] * (inputs.dim() - 1))
-        criterion = partial(
-            criteria.mixed,
-            labels=one.members.labels[places],
-            others=one.members.labels[places[other]],
-            weights=first,
-            smoothing=one.recipe.label_smoothing,
-        )
+        labels, weights = one.members.labels[places], batch.weights
+        shown, criterion = fitting.mixed(inputs, labels, feeds, weights, one.recipe)
         _set_rate(one, number)
-        mixed = inputs * share + inputs[other] * (1 - share)
-        total += float(fleet.step(one.models, mixed, batch.weights.to(device), criterion).sum())
+        total += float(fleet.step(one.models, shown, weights.to(device), criterion).sum())
         _tell(one, 1)
     return total / len(one.members)
 
 
 def _match(one: _Matching, epoch: int) -> bool:
     """The second pass of an epoch, if accuracies are far enough apart; whether they were."""
-    apart = accuracy(one.network, one.members) - accuracy(one.network, one.reserve)
-    if apart < one.objective.gap:
+    ahead = accuracy(one.network, one.members) - accuracy(one.network, one.reserve)
+    if ahead < one.objective.gap:
         _tell(one, one.batches)
         return False
     rng = generator(one.seed, "matching", epoch)
     order = torch.from_numpy(rng.permutation(len(one.members)))
     for number, places in enumerate(torch.split(order, one.recipe.batch_size), epoch * one.batches):
         partners = of_the_same_class(one.members.labels[places], one.reserve.labels, rng)
-        with torch.no_grad():
-            theirs = one.network(one.reserve.inputs[partners].float()).softmax(1)
-        ours = one.models.forward(one.members.inputs[places].float()).softmax(1)
         _set_rate(one, number)
-        _descend(one, squared_discrepancy(ours, theirs, one.objective.sigma))
+        _draw_together(one, places, partners)
         _tell(one, 1)
     return True
 
 
-def _descend(one: _Matching, discrepancy: Tensor) -> None:
-    """One update by the second pass's loss."""
-    assert one.models.flat.grad is not None
-    one.models.flat.grad.zero_()
-    torch.autograd.backward(one.objective.mmd * discrepancy)
-    one.models.optimiser.step()
+def _draw_together(one: _Matching, places: Tensor, partners: Tensor) -> None:
+    """One update of the outputs on these members towards those on these of the reserve."""
+    with torch.no_grad():
+        theirs = one.network(one.reserve.inputs[partners].float()).softmax(1)
+    ours = one.network(one.members.inputs[places].float()).softmax(1)
+    apart = squared_discrepancy(ours, theirs, one.objective.sigma)
+    fleet.descend(one.models, one.objective.mmd * apart)
 
 
 def of_the_same_class(labels: Tensor, reserve: Tensor, rng: np.random.Generator) -> Tensor:
