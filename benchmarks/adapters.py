@@ -27,7 +27,7 @@ from nonmember.training.finetune import fine_tune
 from nonmember.training.loop import Material
 from nonmember.training.recipe import Recipe
 
-ADAPTERS, ROWS, UPDATES, TOKENS, REPETITIONS = 8, 4, 4, 128, 3
+ADAPTERS, ROWS, UPDATES, TOKENS, REPETITIONS = 8, 4, 4, 128, 5
 TARGET = 1.2  # of the base's bytes: with eight adapters and their optimiser's state
 WAYS = {"alone": ROWS, "together, 4 rows a pass": ROWS, "together, 32 rows a pass": 8 * ROWS}
 

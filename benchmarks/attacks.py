@@ -20,7 +20,7 @@ from nonmember.audit.language.plan import Plan, plan
 from nonmember.audit.language.spec import Spec
 from nonmember.audit.language.subject import Subject, inspect
 from nonmember.audit.records import AttackResult
-from nonmember.console import progress
+from nonmember.console.jobs import progress
 from nonmember.evaluation.intervals import Interval
 from nonmember.signals.catalogue import passes
 from nonmember.signals.store import Store

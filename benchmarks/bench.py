@@ -46,6 +46,7 @@ SUITES = (
     Suite("growth", alone=True),
     Suite("resampling", alone=True),
     Suite("faults", alone=True),
+    Suite("fuzz", alone=True),
     Suite("ensemble", alone=True),
     Suite("reference_speed", alone=True),
     Suite("tmi_speed", alone=True),

@@ -1,107 +1,44 @@
-"""What an audit survives: being killed, a full disk, damage, company, another clock and language.
+"""What an audit survives: being killed, a full disk, damage, company, another clock, lost workers.
 
-    python benchmarks/faults.py [--only killed|full|damaged|together|elsewhere] [--times 20]
+    python benchmarks/faults.py [--only killed|full|damaged|together|elsewhere|ray] [--times 20]
 
 A small audit of digits, with reference models and Diffence, is run undisturbed first. Each fault
 is then done to the same audit in a fresh folder, which is run again until it ends. What is counted:
 finished outputs that were lost, or made a second time, and runs whose figures are not those of the
-undisturbed one. All three are to be 0. Writes benchmarks/results/faults.json.
+undisturbed one. All three are to be 0. Writes benchmarks/results/faults.json. Workers are lost on
+a Ray cluster, which nonmember[ray] brings; they train more reference models, so that it takes them
+seconds.
 """
 
 import argparse
-import json
 import os
 import random
 import resource
 import shutil
 import subprocess
-import sys
 import tempfile
-import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
 
+from faults_audit import (
+    Undisturbed,
+    command,
+    compare,
+    ended,
+    figures,
+    finish,
+    outputs,
+    refused,
+    undisturbed,
+)
+from faults_workers import workers_lost
 from machine import keep
 
-SPEC = """
-kind = "classifier"
-title = "What survives"
-data = { pool = "noisy-digits", take = { members = 250, non_members = 250, public = 300 }, calibration = 0.15 }
-references = { count = 8, recipe = { epochs = 20 } }
-diffusion = { n = 4, recipe = { network = "mlp", widths = [64], updates = 200 } }
-attacks = { run = ["loss", "gap", "lira", "rmia"] }
-evaluation = { fpr = [0.1], resamples = 200, redraws = 2 }
-
-[targets.undefended]
-trained_on = "members"
-architecture = "mlp"
-recipe = { epochs = 40 }
-
-[targets.diffence]
-trained_on = "members"
-architecture = "mlp"
-recipe = { epochs = 40 }
-defenses = [{ name = "diffence" }]
-"""  # noqa: E501
 KILLS_A_RUN = 4
 SEED = 0
 SMALL_FILE = 40_000  # bytes that a file may have on the full disk
 ELSEWHERE = {"LC_ALL": "C", "LANG": "C", "TZ": "Pacific/Kiritimati", "PYTHONHASHSEED": "12345"}
-
-
-@dataclass(frozen=True)
-class Undisturbed:
-    """The audit as it should be: its figures, its outputs, how long it took."""
-
-    figures: Mapping[str, Any]
-    outputs: frozenset[str]
-    seconds: float
-
-
-def command(folder: Path) -> list[str]:
-    """The audit in a folder of its own."""
-    spec = folder / "spec.toml"
-    if not spec.exists():
-        spec.write_text(SPEC, encoding="utf-8")
-    run, store = str(folder / "run"), str(folder / "store")
-    words = ["audit", "spec", str(spec), "--output", run, "--store", store]
-    return [sys.executable, "-m", "nonmember", *words]
-
-
-def ended(folder: Path, **other: Any) -> subprocess.CompletedProcess[str]:
-    """The audit, until it ends by itself."""
-    return subprocess.run(command(folder), capture_output=True, text=True, check=False, **other)
-
-
-def outputs(folder: Path) -> dict[str, int]:
-    """When each finished output was written, in nanoseconds."""
-    found = (folder / "store").glob("??/*")
-    return {one.name: one.stat().st_mtime_ns for one in found if not one.name.startswith(".")}
-
-
-def figures(folder: Path) -> Any:
-    """All of a run but when, where, and how long."""
-    found = json.loads((folder / "run" / "results.json").read_text(encoding="utf-8"))
-    return _without(found, {"created", "provenance", "seconds", "milliseconds"})
-
-
-def _without(value: Any, names: set[str]) -> Any:
-    if isinstance(value, dict):
-        return {key: _without(one, names) for key, one in value.items() if key not in names}
-    return [_without(one, names) for one in value] if isinstance(value, list) else value
-
-
-def undisturbed(folder: Path) -> Undisturbed:
-    """Run the audit in peace."""
-    start = time.perf_counter()
-    told = ended(folder)
-    if told.returncode:
-        raise SystemExit(f"the undisturbed audit failed: {told.stderr}")
-    seconds = time.perf_counter() - start
-    return Undisturbed(figures(folder), frozenset(outputs(folder)), seconds)
 
 
 def killed(peace: Undisturbed, folder: Path, times: int) -> dict[str, int]:
@@ -114,8 +51,8 @@ def killed(peace: Undisturbed, folder: Path, times: int) -> dict[str, int]:
             before = outputs(own)
             _kill_after(own, rng.uniform(0.3, peace.seconds))
             counts["kills"] += 1
-            _compare(before, outputs(own), counts)
-        _finish(own, peace, counts)
+            compare(before, outputs(own), counts)
+        finish(own, peace, counts)
     return counts
 
 
@@ -128,30 +65,14 @@ def _kill_after(folder: Path, seconds: float) -> None:
             process.kill()
 
 
-def _compare(before: Mapping[str, int], after: Mapping[str, int], counts: dict[str, int]) -> None:
-    counts["lost"] += len(before.keys() - after.keys())
-    counts["made again"] += sum(after.get(name, made) != made for name, made in before.items())
-
-
-def _finish(folder: Path, peace: Undisturbed, counts: dict[str, int]) -> None:
-    before = outputs(folder)
-    told = ended(folder)
-    _compare(before, outputs(folder), counts)
-    whole = told.returncode == 0 and peace.outputs <= outputs(folder).keys()
-    counts["differ"] += not (whole and figures(folder) == peace.figures)
-
-
 def full(peace: Undisturbed, folder: Path) -> dict[str, int]:
     """Files may not grow beyond a size, as on a full disk; then there is room again."""
     counts = {"lost": 0, "made again": 0, "differ": 0}
     limit = partial(resource.setrlimit, resource.RLIMIT_FSIZE, (SMALL_FILE, SMALL_FILE))
     told = ended(folder, preexec_fn=limit)
-    lines = told.stderr.strip().splitlines()
-    counts["not refused in a sentence"] = int(
-        told.returncode != 2 or "Traceback" in told.stderr or not lines[-1].startswith("error: ")
-    )
+    counts["not refused in a sentence"] = int(not refused(told))
     counts["a page all the same"] = int((folder / "run" / "report.html").exists())
-    _finish(folder, peace, counts)
+    finish(folder, peace, counts)
     return counts
 
 
@@ -181,7 +102,7 @@ def together(peace: Undisturbed, folder: Path) -> dict[str, int]:
     both = [subprocess.Popen(command(one)) for one in (folder, folder / "other")]
     counts["failed"] = sum(one.wait() != 0 for one in both)
     for one in (folder, folder / "other"):
-        _finish(one, peace, counts)
+        finish(one, peace, counts)
     return counts
 
 
@@ -193,7 +114,7 @@ def elsewhere(peace: Undisturbed, folder: Path) -> dict[str, int]:
         os.utime(one, (0, 0), follow_symlinks=False)
     before = outputs(folder)
     told = ended(folder, env={**os.environ, **ELSEWHERE})
-    _compare(before, outputs(folder), counts)
+    compare(before, outputs(folder), counts)
     counts["differ"] += told.returncode != 0 or figures(folder) != peace.figures
     return counts
 
@@ -205,6 +126,7 @@ def main() -> None:
         "damaged": damaged,
         "together": together,
         "elsewhere": elsewhere,
+        "ray": workers_lost,
     }
     parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("--only", choices=["killed", *faults])

@@ -12,7 +12,7 @@ import tempfile
 from machine import keep
 
 import nonmember as nm
-from nonmember.console import progress
+from nonmember.console.jobs import progress
 from nonmember.evaluation.intervals import clopper_pearson
 from nonmember.verbs.specs import demo_spec
 

@@ -15,7 +15,7 @@ import nonmember as nm
 from nonmember.audit import records
 from nonmember.audit.language.plan import secret_of
 from nonmember.audit.records import Results
-from nonmember.console import progress
+from nonmember.console.jobs import progress
 from nonmember.models import causal
 from nonmember.models.source import digest, locate
 from nonmember.signals.store import Store

@@ -33,7 +33,7 @@ from nonmember.signals.language import token_statistics
 TOKENS, VOCABULARY = 256, 49_152
 RECORDS, SHARD, SCORING_REPETITIONS, SCORING_SECONDS = 10_000, 256, 3, 10
 LOADS = ((64, 64), (16, 256))  # texts, and tokens of each
-CHECKED_TEXTS, REPETITIONS, TIMES_FASTER = 4, 3, 10
+CHECKED_TEXTS, REPETITIONS, TIMES_FASTER = 4, 5, 10
 MOVED = 0.02  # of a weight's size: how far the base's weights are from the target's
 ALIKE = 0.02  # of a score's spread over texts: how far two ways may differ in float32
 LONG_TEXTS, LONG_TOKENS, EXTRA_GIGABYTES = 16, 512, 1.0

@@ -1,4 +1,4 @@
-"""Tables of the documentation that are results/*.json in Markdown, by the name that pages give them.
+"""Tables of the documentation that are results/*.json in Markdown, by the name pages give them.
 
 A page holds each between two comments, and `document.py` writes it anew between them.
 """

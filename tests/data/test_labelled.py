@@ -2,6 +2,8 @@
 
 import gzip
 import json
+import os
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -143,7 +145,7 @@ TABLES = {
     "a word": ("a,label\ncat,0\n", "column 'a' holds string and no numbers"),
     "a hole": ("a,label\n1,0\n,1\n", "column 'a' lacks 1 values"),
     "no class": ("a,label\n1,\n2,1\n", "the label of example 1 is 'None'"),
-    "two of a name": ("a,a,label\n1,2,0\n", "two columns are named 'a'"),
+    "two of a name": ("a,a,label\n1,2,0\n", "column 'a' has another's name"),
     "ragged": ("a,label\n1,0\n1\n", "no readable table"),
     "empty": ("", "no readable table"),
     "no rows": ("a,label\n", "holds no examples"),
@@ -174,7 +176,7 @@ def test_lines_that_are_no_examples_are_refused(case: str, tmp_path: Path) -> No
         read(lines(tmp_path / "a.jsonl", rows))
 
 
-def test_other_files_are_refused(tmp_path: Path) -> None:
+def test_other_files_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(DataError, match="no such file, and no such pool"):
         read(tmp_path / "nothing")
     for name in ("a.npz", "a.csv", "a.parquet", "a.jsonl"):
@@ -184,6 +186,11 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
         read(csv(tmp_path / "a.txt", "a"))
     with pytest.raises(DataError, match="runs whatever code it holds"):
         read(tmp_path / "a.pkl")
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    for name in ("b.npz", "b.csv"):
+        with pytest.raises(DataError, match="no permission to read it; change its mode or owner"):
+            read(csv(tmp_path / name, "nothing"))
+    monkeypatch.undo()
     for name, message in (("b.npz", "or no arrays at all"), ("b.parquet", "no readable table")):
         with pytest.raises(DataError, match=message):
             read(csv(tmp_path / name, "nothing"))
@@ -191,3 +198,49 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
     (tmp_path / "c.npz").write_bytes((tmp_path / "c.npz").read_bytes()[:-50])
     with pytest.raises(DataError, match="no readable array file"):
         read(tmp_path / "c.npz")
+
+
+def test_an_archive_member_that_is_no_array_is_refused(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", y=np.array([0, 1]))
+    with zipfile.ZipFile(tmp_path / "a.npz", "a") as archive:
+        archive.writestr("x.npy", b"")
+    with pytest.raises(
+        DataError, match=r"a\.npz: 'x' in it is no array, or damaged; write it again"
+    ):
+        read(tmp_path / "a.npz")
+
+
+@pytest.mark.parametrize(
+    ("held", "message"),
+    [
+        ({"ids": np.array(5)}, r"`ids` in shape \(\); give one per example, on one axis"),
+        ({"groups": np.ones((2, 2))}, r"`groups` in shape \(2, 2\); give one per example"),
+        ({"y": np.full(2, 2**64 - 1)}, "a label is above 9,223,372,036,854,775,807; number the"),
+        (
+            {"x": np.array([0x110000, 97], np.uint32).view("U1")},
+            "'x' in it is no array, or damaged",
+        ),
+    ],
+)
+def test_arrays_that_cannot_be_taken_are_refused(
+    held: dict[str, np.ndarray], message: str, tmp_path: Path
+) -> None:
+    np.savez(tmp_path / "a.npz", **{"x": np.eye(2), "y": np.array([0, 1]), **held})
+    with pytest.raises(DataError, match=message):
+        read(tmp_path / "a.npz")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "Jane Roe (born 1970),0\nanother,1\n",
+        "Jane Roe (born 1970),label\nshe,1\n",
+        "a,label\n1,0\nJane Roe,1970,1\n",
+        "Jane Roe (born 1970),label\n,1\n2,0\n",
+        "Jane Roe (born 1970),Jane Roe (born 1970),label\n1,2,1\n",
+    ],
+)
+def test_of_a_table_without_a_header_no_record_is_told(content: str, tmp_path: Path) -> None:
+    with pytest.raises(DataError) as refused:
+        read(csv(tmp_path / "a.csv", content))
+    assert "Jane Roe" not in str(refused.value)

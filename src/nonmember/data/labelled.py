@@ -8,7 +8,7 @@ from typing import TypeAlias
 import numpy as np
 import pyarrow as pa
 
-from nonmember.data.arrays import PICKLED, numbers, read_arrays, read_table
+from nonmember.data.arrays import PICKLED, lacking, numbers, read_arrays, read_table
 from nonmember.data.examples import Examples, of
 from nonmember.data.images import digits, noisy_digits
 from nonmember.data.rows import lines_of, parse
@@ -29,6 +29,7 @@ POOLS: dict[str, Callable[[], tuple[np.ndarray, np.ndarray]]] = {
 
 INPUTS, LABELS = ("x", "inputs", "images"), ("y", "labels", "label")
 IDS, GROUPS = ("ids", "id"), ("groups", "group")
+MOST = np.iinfo(np.int64).max
 JSON_LINES = (".jsonl", ".jsonl.gz", ".jsonl.xz")
 
 
@@ -122,6 +123,8 @@ class _Raw:
             )
         codes = None if names is None else {name: code for code, name in enumerate(names)}
         labels = [self._code(place, codes) for place in range(len(self.labels))]
+        if max(labels) > MOST:
+            raise DataError(f"{self.where}: a label is above {MOST:,}; number the classes from 0")
         return Examples(self.inputs, np.array(labels, dtype=np.int64), self.ids, self.groups)
 
     def _code(self, place: int, codes: dict[str, int] | None) -> int:
@@ -171,8 +174,8 @@ def _arrays(path: Path, fields: Fields) -> _Raw:
         str(path),
         [str(text) for text in inputs] if inputs.dtype.kind == "U" else inputs,
         _classes(path, labels.ravel().tolist() if labels.ndim == 1 else None),
-        _numbered(path, count) if ids is None else tuple(map(str, ids.tolist())),
-        (None,) * count if groups is None else tuple(map(str, groups.tolist())),
+        _numbered(path, count) if ids is None else _names_of(path, ids, "ids"),
+        (None,) * count if groups is None else _names_of(path, groups, "groups"),
     )
 
 
@@ -183,7 +186,7 @@ def _columns(path: Path, table: pa.Table, fields: Fields) -> _Raw:
     text = fields.text or ("text" if "text" in names else None)
     for option, name in (("label", fields.label), ("group", fields.group), ("text", text)):
         if name is not None and name not in names:
-            raise DataError(f"{path}: no column for `{option}`: {unknown('column', name, names)}")
+            raise DataError(f"{path}: no column for `{option}`: {lacking(name, names)}")
     id_name = next((name for name in IDS if name in names), None)
     group_name = fields.group or next((name for name in GROUPS if name in names), None)
     other = [name for name in names if name not in (fields.label, group_name, id_name)]
@@ -280,6 +283,14 @@ def _texts(path: Path, values: Sequence[object]) -> list[str]:
 
 def _groups(values: Sequence[object]) -> tuple[str | None, ...]:
     return tuple(None if value is None else str(value) for value in values)
+
+
+def _names_of(path: Path, array: np.ndarray, what: str) -> tuple[str, ...]:
+    if array.ndim != 1:
+        raise DataError(
+            f"{path}: `{what}` in shape {array.shape}; give one per example, on one axis"
+        )
+    return tuple(map(str, array.tolist()))
 
 
 def _numbered(path: Path, count: int) -> tuple[str, ...]:
