@@ -16,7 +16,7 @@ demo-quick: .venv/ready
 	$(BIN)/nonmember demo --quick --output $(OUTPUT)-quick
 
 test: check ## the checks, then every quick test
-	$(BIN)/python -m pytest -q
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n logical --maxprocesses 4 --dist loadfile
 
 check: .venv/ready ## format, lint, types, import contracts, known vulnerabilities
 	$(BIN)/ruff format --check

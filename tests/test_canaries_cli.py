@@ -102,3 +102,13 @@ def test_sides_that_are_not_named_or_twice_are_refused(say: Say, tmp_path: Path)
     assert status == 2 and "or canaries (a folder)" in err
     status, _, err = say("audit", "llm", "--model", "m", "--claimed-delta", 0.1, "-o", tmp_path)
     assert status == 2 and "belongs to --claimed-epsilon" in err
+
+
+def test_more_than_can_be_made_are_refused_before_coins_are_thrown(
+    say: Say, tmp_path: Path
+) -> None:
+    (tmp_path / "train.jsonl").write_text('{"text": "a"}\n')
+    status, _, err = say(
+        "canaries", tmp_path / "train.jsonl", "--count", 10**10, "-o", tmp_path / "o"
+    )
+    assert status == 2 and "cannot be made" in err

@@ -10,8 +10,8 @@ import tiny
 from files import sentences, written
 
 import nonmember as nm
-from nonmember import console
 from nonmember.attacks.registry import ATTACKS
+from nonmember.console import results
 from nonmember.evaluation import checks
 from nonmember.verbs.audits import incomplete
 
@@ -158,7 +158,7 @@ def test_attacks_that_did_not_run_for_one_reason_share_a_line() -> None:
         checks.not_run("pac", "it costs more"),
         checks.not_run("camia", "it needs more"),
     ]
-    lines = console._told([one for one in found if one is not None])
+    lines = results._told([one for one in found if one is not None])
     assert lines[0].startswith("E103 warning: ") and lines[1:] == [
         "E108 note: recall, camia did not run: it needs more",
         "E108 note: pac did not run: it costs more",

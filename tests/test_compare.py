@@ -15,7 +15,7 @@ from report.reader import Reader, prose, shown
 from report.test_page import HOSTILE
 
 import nonmember as nm
-from nonmember.audit import between
+from nonmember.audit import between, manifest
 from nonmember.errors import RunError
 from nonmember.evaluation.paired import unpaired
 
@@ -218,6 +218,23 @@ def test_hostile_names_do_nothing(tmp_path: Path) -> None:
     page = (tmp_path / "compare.html").read_text()
     assert not {"script", "img"} & Reader(page).tags() and "\x1b" not in page
     assert "<script>x" in prose(shown(page))
+
+
+def test_a_folder_named_to_command_a_terminal_does_not(tmp_path: Path, say: Say) -> None:
+    place = tmp_path / "\x1b[2J\x1b]0;owned\x07"
+    first = run(place / "a", {"model": 1.0})
+    second = run(place / "b\x1b[31m", {"model": 0.5})
+    (first / "spec.json").write_text("{}")
+    manifest.write(first)
+    for words in (
+        ["compare", first, second, "-o", place],
+        ["report", first],
+        ["export", first, "--annex", place / "annex.md"],
+        ["verify", second],
+        ["gate", place, "--fail-if", "auc > 0.9"],
+    ):
+        _, out, err = say(*words)
+        assert out + err and not {"\x1b", "\x07"} & {*out, *err}, words
 
 
 def test_runs_that_cannot_be_compared_are_refused(tmp_path: Path, say: Say) -> None:

@@ -12,7 +12,7 @@ import pytest
 import worlds
 from pydantic import TypeAdapter
 
-import nonmember.defenses  # these fill the registries
+import nonmember.defenses.every  # these fill the registries
 import nonmember.signals.language  # noqa: F401
 from nonmember.attacks.registry import ATTACKS
 from nonmember.defenses.language.roles import DROP, RAW, REWRITE

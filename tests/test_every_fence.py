@@ -11,7 +11,7 @@ from annotated_types import Ge
 from pydantic import TypeAdapter
 from signals.classifiers import Linear, linear
 
-import nonmember.defenses  # noqa: F401  (fills the registry)
+import nonmember.defenses.every  # noqa: F401  (fills the registry)
 from nonmember.data import examples
 from nonmember.defenses.registry import DEFENSES
 from nonmember.models.fence.calibration import Calibration

@@ -3,6 +3,7 @@
 import json
 import os
 import resource
+import signal
 import subprocess
 import sys
 from functools import partial
@@ -10,6 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from nonmember import cli
+from nonmember.errors import NonmemberError
 
 SPEC = """
 kind = "classifier"
@@ -105,3 +109,32 @@ def test_clock_language_and_hash_seed_change_nothing(peace: Path, tmp_path: Path
     told = ended(tmp_path)
     assert told.returncode == 0 and "jobs to do" not in told.stderr
     assert outputs(tmp_path) == before
+
+
+def test_a_store_that_cannot_be_one_is_told_before_work(tmp_path: Path) -> None:
+    (tmp_path / "store").write_text("a file")
+    done = ended(tmp_path)
+    assert done.returncode == 2 and not (tmp_path / "run" / "results.json").exists()
+    assert done.stderr.startswith(f"error: store {tmp_path / 'store'}: ")
+    assert done.stderr.strip().endswith("is no folder that may be written to; give another")
+
+
+@pytest.mark.parametrize("wrapped", [ImportError, NonmemberError, KeyboardInterrupt])
+def test_an_interrupt_that_comes_out_as_another_error_is_one(
+    wrapped: type[BaseException],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def broken() -> None:
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except KeyboardInterrupt:
+            raise wrapped("initialization failed") from None
+
+    before = signal.getsignal(signal.SIGINT)
+    monkeypatch.setattr(cli, "app", broken)
+    with pytest.raises(SystemExit) as left:
+        cli.main()
+    assert left.value.code == cli.INTERRUPTED
+    assert capsys.readouterr().err.startswith("interrupted; ")
+    assert signal.getsignal(signal.SIGINT) is before

@@ -8,6 +8,7 @@ import io
 import json
 import tomllib
 from collections.abc import Callable
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -18,11 +19,18 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from report import sample
+from report import sample, sample_classifier
 
 from nonmember.audit import kinds, records
+from nonmember.audit.records import Results
+from nonmember.console import results as told
 from nonmember.data import labelled, texts
 from nonmember.errors import NonmemberError
+from nonmember.report import card, index, page
+from nonmember.report.gate import conditions, outcomes
+from nonmember.report.junit import junit
+from nonmember.report.markdown import annexed
+from nonmember.report.sarif import sarif
 
 FEW = settings(
     max_examples=60,
@@ -182,6 +190,63 @@ def test_results_with_other_values(results_json: dict[str, Any], tmp_path: Path,
     changed = put(results_json, way, data.draw(VALUES))
     (tmp_path / "results.json").write_text(json.dumps(changed), encoding="utf-8")
     read_or_refused(lambda: records.load(tmp_path))
+
+
+ODD = VALUES | st.sampled_from(
+    ["NaN", "Infinity", "-Infinity", -1, -0.5, 1.5, 0, 1e308, 10**19, [], {}, ""]
+)
+"""Numbers as results.json has those that are not finite, and what no figure can be."""
+CONDITIONS = ("auc ci_high > 0.5", "tpr@fpr=0.01 ci_low > 0.05", "gap > 0.1", "epsilon ci_low > 1")
+
+
+def kept_small(target: dict[str, Any]) -> dict[str, Any]:
+    """A target whose attacks have curves of three points, and histograms of two bins."""
+    drawn = {
+        "curve": {"fpr": [0.0, 0.1, 1.0], "tpr": [0.0, 0.6, 1.0]},
+        "histogram": {"edges": [0.0, 1.0, 2.0], "members": [20, 180], "non_members": [150, 50]},
+    }
+    return {**target, "attacks": [{**one, **drawn} for one in target["attacks"]]}
+
+
+def said_in_every_way(found: Results) -> None:
+    """What every command makes of a run's results."""
+    page.render(found)
+    index.render({"run": found}, broken={}, links={})
+    annexed(found)
+    for target in found.targets:
+        card.section(found, target, "0" * 64)
+        card.metadata(found, target)
+    told.shown(found)
+    judged = outcomes.judge([conditions.parse(one) for one in CONDITIONS], found)
+    junit(judged, found.title)
+    sarif(found, judged, "results.json")
+
+
+@pytest.fixture(scope="module", params=["language", "classifier", "claimed"])
+def small_results(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """Results of two attacks on one target, with as few numbers as may be."""
+    found = {
+        "language": sample.results(sample.soft()),
+        "classifier": sample_classifier.results(),
+        "claimed": sample.results(sample.claimed(refuted=True)),
+    }[request.param]
+    (target, *_) = found.targets
+    small = replace(found, targets=(replace(target, attacks=target.attacks[:2]),))
+    values = json.loads(records.dump(small))
+    return {**values, "targets": [kept_small(one) for one in values["targets"]]}
+
+
+@settings(FEW, max_examples=25)
+@given(data=st.data())
+def test_results_that_are_read_can_be_shown(
+    small_results: dict[str, Any], tmp_path: Path, data: Any
+) -> None:
+    way = data.draw(st.sampled_from(places(small_results)))
+    changed = put(small_results, way, data.draw(ODD))
+    (tmp_path / "results.json").write_text(json.dumps(changed), encoding="utf-8")
+    found = read_or_refused(lambda: records.load(tmp_path))
+    if found is not None:
+        read_or_refused(lambda: said_in_every_way(found))
 
 
 @FEW

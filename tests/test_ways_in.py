@@ -16,11 +16,11 @@ import typer.main
 from files import sentences, written
 from rich.console import Console
 
-from nonmember import console
 from nonmember.attacks.registry import ATTACKS
 from nonmember.audit import manifest
 from nonmember.cli import app, completion
 from nonmember.cli.emitted import emit
+from nonmember.console import lists
 from nonmember.console.streams import moving
 from nonmember.defenses.registry import SELECTORS
 from nonmember.rewriting.registry import REWRITERS
@@ -64,7 +64,7 @@ def test_every_command_can_answer_in_json(words: str) -> None:
     assert words in WITHOUT or "--json" in flags
 
 
-@pytest.mark.parametrize("what", console.LISTS)
+@pytest.mark.parametrize("what", lists.LISTS)
 def test_a_list_in_json_has_the_rows_of_its_table(what: str, say: Say) -> None:
     rows = answered(say("list", what, "--json"))[what]
     _, table, _ = say("list", what)
@@ -174,15 +174,28 @@ def test_what_reads_a_finished_run_does_without_torch(tmp_path: Path) -> None:
     split = finished.split(20)
     own = finished.scores(20, 1.0, seed=0, attacks=["loss"])
     run = finished.folder(tmp_path / "run", [finished.side("model", own, split)], split)
+    (run / "spec.json").write_text("{}")
+    other = finished.folder(tmp_path / "other", [finished.side("model", own, split)], split)
     manifest.write(run)
+    commands = [
+        ["verify", run],
+        ["report", run],
+        ["gate", run, "--fail-if", "auc > 0.99", "--json"],
+        ["export", run, "--annex", tmp_path / "annex.md"],
+        ["compare", run, other, "--output", tmp_path],
+        ["schema"],
+    ]
     code = (
-        "import sys; from nonmember.cli import app\n"
-        "for words in (['gate', sys.argv[1], '--fail-if', 'auc > 0.99', '--json'], ['schema'],"
-        " ['verify', sys.argv[1]], ['export', sys.argv[1], '--annex', sys.argv[2]]):\n"
-        "    assert not app(words, standalone_mode=False)\n"
+        "import json, sys; from pathlib import Path; from nonmember.cli import app\n"
+        "for words in json.loads(sys.argv[1]):\n"
+        "    assert not app(words, standalone_mode=False), words\n"
+        "    assert not {'torch', 'transformers'} & {*sys.modules}, words\n"
+        "from nonmember.verbs import view\n"
+        "with view.serving(sys.argv[2]):\n"
+        "    assert view.respond(Path(sys.argv[2]), '/')[0] == 200\n"
         "sys.exit('torch' in sys.modules)"
     )
-    command = [sys.executable, "-c", code, str(run), str(tmp_path / "annex.md")]
+    command = [sys.executable, "-c", code, json.dumps(commands, default=str), str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
 

@@ -32,7 +32,7 @@ _HOMES = {
     "protect_dataset": "nonmember.verbs.protection",
     "schema": "nonmember.audit.schema",
     "verify": "nonmember.verbs.verify",
-    "write_report": "nonmember.verbs.audits",
+    "write_report": "nonmember.verbs.report",
     "AuditCallback": "nonmember.verbs.callback",
     "log_mlflow": "nonmember.verbs.tracking",
     "log_wandb": "nonmember.verbs.tracking",

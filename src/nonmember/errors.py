@@ -12,8 +12,7 @@ class NonmemberError(Exception):
     """
 
     def __str__(self) -> str:
-        told = super().__str__()
-        return "".join(one if one.isprintable() else _written(one) for one in told)
+        return printable(super().__str__())
 
 
 class DataError(NonmemberError):
@@ -36,8 +35,11 @@ class UnresolvableError(NonmemberError):
     """The sample is too small to carry the figure that was asked for."""
 
 
-def _written(character: str) -> str:
-    return character.encode("unicode_escape").decode("ascii")
+def printable(text: str) -> str:
+    r"""A text on one line, and nothing in it that a terminal obeys: ``\x1b``, ``\n``."""
+    return "".join(
+        one if one.isprintable() else one.encode("unicode_escape").decode("ascii") for one in text
+    )
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> str:

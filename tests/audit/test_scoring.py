@@ -3,9 +3,10 @@ import pytest
 
 from nonmember.attacks.registry import ATTACKS, Attack
 from nonmember.audit.figures import own_level
+from nonmember.audit.folds import widening
 from nonmember.audit.parts import Evaluation
 from nonmember.audit.placebo import redrawn
-from nonmember.audit.scoring import cross_fitted, of_some, widening
+from nonmember.audit.scoring import cross_fitted, of_some
 from nonmember.data.records import Strings
 from nonmember.data.split import Split
 from nonmember.errors import RunError

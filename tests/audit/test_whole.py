@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from nonmember.audit import whole
+from nonmember.errors import RunError
 
 WRITERS, SIZE = 8, 200_000
 
@@ -49,3 +50,9 @@ def test_a_write_that_fails_leaves_what_was_there_and_nothing_else(
     with pytest.raises(OSError, match="no space"):
         whole.write(path, b"new")
     assert path.read_bytes() == b"old" and [*tmp_path.iterdir()] == [path]
+
+
+def test_a_pipe_or_a_device_is_not_replaced(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(RunError, match="pipe: is no ordinary file"):
+        whole.check(tmp_path / "pipe")

@@ -10,9 +10,9 @@ from report import sample_classifier as classifier
 from report.reader import Reader, prose, section, shown
 from report.test_page import HOSTILE
 
-from nonmember import console
 from nonmember.audit.classifiers.jobs import Inquire
 from nonmember.audit.records import Exposed
+from nonmember.console import jobs, lists, results
 from nonmember.console.streams import PIPE_WIDTH
 from nonmember.report import classifiers, words
 from nonmember.report.page import render
@@ -155,7 +155,7 @@ def test_hostile_names_and_records_are_escaped() -> None:
 
 
 def test_the_terminal_tells_utility_and_access(capsys: pytest.CaptureFixture[str]) -> None:
-    console.results(classifier.results(replace(classifier.leaky(), name="[red]x")))
+    results.shown(classifier.results(replace(classifier.leaky(), name="[red]x")))
     lines = capsys.readouterr().out.splitlines()
     told = prose(" ".join(lines))
     assert all(len(line) <= PIPE_WIDTH for line in lines)
@@ -171,7 +171,7 @@ def test_the_terminal_tells_utility_and_access(capsys: pytest.CaptureFixture[str
 
 
 def test_the_terminal_puts_classifiers_side_by_side(capsys: pytest.CaptureFixture[str]) -> None:
-    console.results(classifier.results())
+    results.shown(classifier.results())
     told = capsys.readouterr().out.split("Side by side")[1]
     assert all(len(line) <= PIPE_WIDTH for line in told.splitlines())
     assert "on the members" in told and "90.5% [85.6%, 94.2%]" in told
@@ -180,20 +180,20 @@ def test_the_terminal_puts_classifiers_side_by_side(capsys: pytest.CaptureFixtur
 def test_a_plan_counts_what_its_jobs_do(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(console.engine, "seconds", lambda *_: 1.0)
+    monkeypatch.setattr(jobs.engine, "seconds", lambda *_: 1.0)
     job = object.__new__(Inquire)
     vars(job).update(label="ask [x]", tokens=8000, address="ab12")
-    console.plan([job], [])
+    jobs.plan([job], [])
     told = capsys.readouterr().out
     assert "updates or answers" in told and "ask [x]" in told and "8,000" in told
-    console.plan([], [])
+    jobs.plan([], [])
     assert "tokens" in capsys.readouterr().out
 
 
 def test_the_list_of_attacks_says_what_access_means(capsys: pytest.CaptureFixture[str]) -> None:
-    console.listed("attacks")
+    lists.listed("attacks")
     told = prose(capsys.readouterr().out)
     for wording in words.WORDING.values():
         assert all(f"{name} = {what}" in told for name, what in wording.access.items())
-    blind = [line for line in console.attacks_markdown().splitlines() if "`blind." in line]
+    blind = [line for line in lists.attacks_markdown().splitlines() if "`blind." in line]
     assert blind and all("| none |" in line for line in blind)

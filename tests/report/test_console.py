@@ -7,9 +7,9 @@ from types import SimpleNamespace
 import pytest
 from report import sample
 
-from nonmember import console
 from nonmember.attacks.registry import ATTACKS
 from nonmember.audit.jobs import Protect
+from nonmember.console import jobs, lists, results, safer
 from nonmember.console.streams import PIPE_WIDTH
 from nonmember.defenses.registry import DEFENSES
 from nonmember.report import roles
@@ -31,7 +31,7 @@ MANIFEST = {
 
 
 def test_targets_stand_side_by_side(capsys: pytest.CaptureFixture[str]) -> None:
-    console.results(sample.study())
+    results.shown(sample.study())
     told = capsys.readouterr().out.split("Side by side")
     assert len(told) == 2
     assert all(len(line) <= PIPE_WIDTH for line in told[1].splitlines())
@@ -43,12 +43,12 @@ def test_targets_stand_side_by_side(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_one_target_has_nothing_beside_it(capsys: pytest.CaptureFixture[str]) -> None:
-    console.results(sample.results(sample.soft()))
+    results.shown(sample.results(sample.soft()))
     assert "Side by side" not in capsys.readouterr().out
 
 
 def test_each_role_has_a_line(capsys: pytest.CaptureFixture[str]) -> None:
-    console.results(sample.results(sample.soft()))
+    results.shown(sample.results(sample.soft()))
     told = capsys.readouterr().out.splitlines()
     for role, found in roles.bests(sample.soft()).items():
         (line,) = (line for line in told if line.startswith(f"{role} {found.members}: "))
@@ -58,7 +58,7 @@ def test_each_role_has_a_line(capsys: pytest.CaptureFixture[str]) -> None:
 def test_utility_is_told_with_its_count(capsys: pytest.CaptureFixture[str]) -> None:
     soft = sample.soft()
     assert soft.utility
-    console.results(sample.results(replace(soft, utility=replace(soft.utility, against="[red]x"))))
+    results.shown(sample.results(replace(soft, utility=replace(soft.utility, against="[red]x"))))
     told = " ".join(capsys.readouterr().out.split())
     assert "On 200 texts never seen: perplexity 9.31 [8.42, 10.3], accuracy 57.7%" in told
     assert "nats per token against [red]x." in told
@@ -70,13 +70,13 @@ def test_lists_name_everything_registered(capsys: pytest.CaptureFixture[str]) ->
         ("defenses", {one.name for one in DEFENSES.values()}),
         ("rewriters", REWRITERS),
     ):
-        console.listed(listed)
+        lists.listed(listed)
         told = capsys.readouterr().out
         assert registry and all(name in told for name in registry)
 
 
 def test_a_list_of_rewriters_says_what_leaves(capsys: pytest.CaptureFixture[str]) -> None:
-    console.listed("rewriters")
+    lists.listed("rewriters")
     told = {line.split()[0]: line for line in capsys.readouterr().out.splitlines() if line.split()}
     assert "nothing" in told["synonyms"] and "nothing" in told["code"]
     assert "what it rewrites" in told["endpoint"]
@@ -85,32 +85,32 @@ def test_a_list_of_rewriters_says_what_leaves(capsys: pytest.CaptureFixture[str]
 def test_what_will_be_sent_is_told_before_it_is(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(console.engine, "seconds", lambda *_: 1.0)
+    monkeypatch.setattr(jobs.engine, "seconds", lambda *_: 1.0)
     here, there = (
         SimpleNamespace(rewriter=SimpleNamespace(sends_to=place), attempts=4)
         for place in (None, "https://a.example/[v1]")
     )
-    jobs = [object.__new__(Protect) for _ in range(4)]
-    for job, by in zip(jobs, (here, there, None, there), strict=True):
+    waiting = [object.__new__(Protect) for _ in range(4)]
+    for job, by in zip(waiting, (here, there, None, there), strict=True):
         vars(job).update(encoded=range(300), protection=SimpleNamespace(rewriting=by))
-    with console.progress(jobs):
+    with jobs.progress(waiting):
         told = capsys.readouterr().err
         assert "Up to 2,400 texts (records times attempts) go to https://a.example/[v1]." in told
     assert told.count("Up to") == 1
-    with console.progress(jobs[:1]):
+    with jobs.progress(waiting[:1]):
         assert "Up to" not in capsys.readouterr().err
 
 
 def test_a_protection_is_summed_up(capsys: pytest.CaptureFixture[str]) -> None:
-    console.protected(MANIFEST, Path("safer.jsonl"))
+    safer.protected(MANIFEST, Path("safer.jsonl"))
     told = " ".join(capsys.readouterr().out.split())
     assert "100 raw, 92 rewritten, 8 kept" in told
     assert "code, 143 attempts rejected 3 facts" in told
     assert "nothing left this machine" in told
     for place in ("safer.jsonl.manifest.json", "safer.jsonl.private/ledger.parquet"):
         assert place in told
-    console.protected({**MANIFEST, "sent to": "https://a.example"}, Path("safer.jsonl"))
+    safer.protected({**MANIFEST, "sent to": "https://a.example"}, Path("safer.jsonl"))
     assert "143 texts to https://a.example" in capsys.readouterr().out
-    console.protected({**MANIFEST, "rewriter": None, "rejected": {}}, Path("safer.jsonl"))
+    safer.protected({**MANIFEST, "rewriter": None, "rejected": {}}, Path("safer.jsonl"))
     told = capsys.readouterr().out
     assert "\nrewriter " not in told and "texts sent" not in told

@@ -10,9 +10,9 @@ from report import sample_classifier as classifier
 from report.reader import Reader, prose, section, shown
 from report.test_page import HOSTILE
 
-from nonmember import console
 from nonmember.audit import counterparts
 from nonmember.audit.records import DefenseResult, TargetResult
+from nonmember.console import results
 from nonmember.console.streams import PIPE_WIDTH
 from nonmember.evaluation.intervals import Interval, clopper_pearson
 from nonmember.report import conclusions, defended, words
@@ -306,7 +306,7 @@ def test_hostile_names_are_escaped() -> None:
 
 def test_the_terminal_has_the_same_in_short(capsys: pytest.CaptureFixture[str]) -> None:
     fenced = replace(classifier.fenced(), name="[red]x")
-    console.results(classifier.study(classifier.undefended(), fenced))
+    results.shown(classifier.study(classifier.undefended(), fenced))
     whole = capsys.readouterr().out.split("Side by side")[1]
     assert all(len(line) <= PIPE_WIDTH for line in whole.splitlines())
     for name in ("lira", "self_diffused"):

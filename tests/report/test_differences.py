@@ -9,10 +9,10 @@ from report import sample_classifier as classifier
 from report.reader import Reader, prose, shown
 from report.test_page import HOSTILE
 
-from nonmember import console
 from nonmember.audit import records
 from nonmember.audit.records import Results
 from nonmember.audit.worth import DifferenceResult
+from nonmember.console import results
 from nonmember.evaluation.intervals import Interval
 from nonmember.report import conclusions, defended, words
 from nonmember.report.page import render
@@ -92,7 +92,7 @@ def test_they_survive_a_round_trip_and_older_results_have_none() -> None:
 
 
 def test_the_terminal_has_them(capsys: pytest.CaptureFixture[str]) -> None:
-    console.results(run(difference(target="[red]x", fpr=0.01)))
+    results.shown(run(difference(target="[red]x", fpr=0.01)))
     out = prose(capsys.readouterr().out.split("Differences")[1])
     for expected in ("[red]x", "TPR at FPR 0.01", "-20.0 [-31.0, -11.0]", "-20.0 [-39.0, -2.0]"):
         assert expected in out

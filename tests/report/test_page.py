@@ -218,11 +218,13 @@ def test_a_rate_that_the_sample_cannot_carry_is_said_to_be_so() -> None:
     assert shown(render(sample.results(one))).count("cannot be resolved with 200") == 2
 
 
-def test_a_split_that_is_not_comparable_is_no_evidence() -> None:
-    page = render(sample.results(replace(sample.leaky(), leaks=None)))
+def test_a_verdict_that_is_withheld_says_why_and_not_that_the_split_is_to_blame() -> None:
+    why = "No verdict. No leak was found, but the sample is too small to see one."
+    page = render(sample.results(replace(sample.leaky(), leaks=None, verdict=why)))
     told = shown(page)
-    assert len(re.findall(r'class="state[^"]*">Not comparable<', page)) == 2
-    assert "no figure of this section is evidence" in told
+    assert len(re.findall(r'class="state[^"]*">Verdict withheld<', page)) == 2
+    assert f"{why} No figure of this section is evidence" in told
+    assert "differ by themselves" not in told and "Not comparable" not in told
 
 
 def test_a_target_without_attacks_still_has_a_page() -> None:

@@ -8,7 +8,7 @@ from report import sample
 from report.reader import Reader, prose, section, shown
 from report.test_page import HOSTILE
 
-from nonmember.audit.records import TargetResult
+from nonmember.audit.records import ROLES, TargetResult
 from nonmember.evaluation.checks import Finding
 from nonmember.report import roles, words
 from nonmember.report.page import render
@@ -231,7 +231,7 @@ def test_a_role_is_told_apart_by_any_attack_that_counts_and_that_one_is_named() 
         for one in raised
     )
     table = roles.table(replace(soft, roles=sure))
-    assert table is not None and table.told_apart == roles.ROLES
+    assert table is not None and table.told_apart == ROLES
     assert {one.attack for one in table.best.values()} == {"mixture"}
 
 
@@ -267,7 +267,7 @@ def test_perplexity_says_that_texts_count_alike(page: str) -> None:
 
 def test_no_exposure_is_claimed_of_a_split_that_is_not_comparable() -> None:
     told = shown(render(sample.results(replace(sample.soft(), leaks=None))))
-    assert "They stay exposed" not in told and "Not comparable, as above" in told
+    assert "They stay exposed" not in told and "The verdict is withheld, as above" in told
 
 
 def test_utility_is_told_in_every_chapter_that_has_it(page: str) -> None:
@@ -314,5 +314,5 @@ def test_hostile_defenses_are_escaped() -> None:
 def test_a_target_that_no_attack_may_judge_has_no_strongest() -> None:
     unjudged = replace(sample.soft(), strongest="", leaks=None, exposed=())
     page = render(sample.results(sample.undefended(), unjudged))
-    assert "Not comparable" in rows(beside(page))["soft-half"]
-    assert "Members and non-members differ by themselves" in page
+    assert "Verdict withheld" in rows(beside(page))["soft-half"]
+    assert "No figure of this section is evidence" in page

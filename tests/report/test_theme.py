@@ -10,7 +10,7 @@ DAY, NIGHT = (
     dict(re.findall(r"--([\w-]+):\s*(#[0-9a-f]{6})", block))
     for block in re.findall(r":root \{(.*?)\n *\}", CSS, re.DOTALL)[:2]
 )
-TEXT = ("ink", "quiet", "link", "leaks", "clean", "incomparable")
+TEXT = ("ink", "quiet", "link", "leaks", "clean", "withheld")
 MARKS = ("member", "non-member", "rest", *(f"series-{n}" for n in range(1, 6)))
 
 

@@ -75,6 +75,14 @@ def attack(*, family: Family, paper: str) -> Callable[[F], F]:
     return register
 
 
+FAMILIES: dict[str, tuple[Family, ...]] = {
+    "language": ("language", "blind"),
+    "classifier": ("classifier", "blind"),
+    "transfer": ("transfer", "blind"),
+}
+"""Which families attack a kind of model."""
+
+
 def of_families(families: Iterable[Family]) -> dict[str, Attack]:
     """The attacks of these families by short name."""
     wanted = set(families)

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from nonmember.audit import counterparts
 from nonmember.audit.comparing import RESAMPLES, Asked, Side, registered
 from nonmember.audit.figures import scored
+from nonmember.audit.folds import widening
 from nonmember.audit.records import AttackResult
-from nonmember.audit.scoring import widening
 from nonmember.audit.worth import DifferenceResult
 from nonmember.data.split import Split
 from nonmember.evaluation import roc

@@ -15,7 +15,7 @@ from jaxtyping import Int
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from nonmember.audit import apart, comparing, records, run
+from nonmember.audit import apart, comparing, private, records
 from nonmember.audit.comparing import Asked, Match, Side
 from nonmember.audit.records import Results, TargetResult
 from nonmember.audit.worth import DifferenceResult
@@ -149,7 +149,7 @@ def _names(folders: Sequence[Path]) -> list[str]:
 def _read(folder: Path, name: str, results: Results) -> Finished:
     """The run with its records and the scores of all attacks."""
     scores = [f"{one.name}.{attack.name}" for one in results.targets for attack in one.attacks]
-    table = run.scores_of(folder, scores)
+    table = private.scores_of(folder, scores)
     member = table["member"].to_numpy()
     there = [int(member.sum()), int((~member).sum())]
     if there != [results.data.get(side) for side in ("members", "non-members")]:

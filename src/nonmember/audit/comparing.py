@@ -16,11 +16,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from nonmember.attacks.registry import Attack
-from nonmember.audit import counterparts, threat
+from nonmember import attacks as _registered  # noqa: F401  (fills the registry)
+from nonmember.attacks.registry import FAMILIES, Attack, of_families
+from nonmember.audit import counterparts
+from nonmember.audit.folds import widening
 from nonmember.audit.parts import Common
 from nonmember.audit.records import AttackResult, TargetResult
-from nonmember.audit.scoring import widening
 from nonmember.audit.worth import DifferenceResult
 from nonmember.data.split import Split
 from nonmember.errors import RunError
@@ -167,7 +168,7 @@ def registered(name: str, kind: str) -> Attack:
     Raises:
         RunError: it is not known here.
     """
-    known = threat.of_kind(kind)
+    known = of_families(FAMILIES[kind])
     if name not in known:
         raise RunError(
             f"attack {name!r}: not known here, so its scores cannot be compared; install the "

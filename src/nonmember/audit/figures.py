@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from nonmember.attacks.registry import Attack
+from nonmember.audit.folds import widening
 from nonmember.audit.parts import Evaluation
-from nonmember.audit.scoring import widening
 from nonmember.data.split import Split
 from nonmember.errors import UnresolvableError
 from nonmember.evaluation import roc

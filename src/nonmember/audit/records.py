@@ -6,12 +6,13 @@ Nothing here holds a record's text or its score; those are in the run's ``privat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic_core import from_json
 
 from nonmember.audit.canaries.result import CanaryResult
+from nonmember.audit.records_sound import check_provenance, faults
 from nonmember.audit.worth import (
     ClassifierUtility,
     DifferenceResult,
@@ -30,6 +31,7 @@ from nonmember.types import Access
 SCHEMA = 4
 PLACE = 200  # characters of where a file is damaged
 Role = Literal["raw", "rewritten", "kept", "dropped"]
+ROLES: tuple[Role, ...] = get_args(Role)
 
 
 @dataclass(frozen=True)
@@ -195,7 +197,7 @@ class TargetResult:
 
     name: str
     description: str
-    leaks: bool | None  # None: the split is not comparable, so the question has no answer
+    leaks: bool | None  # None: the verdict is withheld, and says why
     verdict: str
     strongest: str
     detectable_auc: float
@@ -263,6 +265,7 @@ def load(run: Path) -> Results:
     _refuse_newer(path, content)  # first: to an older reader a newer form looks damaged
     try:
         found = ADAPTER.validate_json(content)
+        check_provenance(found.provenance)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])[:PLACE]
@@ -272,6 +275,9 @@ def load(run: Path) -> Results:
     names = [target.name for target in found.targets]
     if len({*names}) < len(names):
         raise RunError(f"{path}: damaged: two targets have one name; run the audit again")
+    wrong = next(faults(found), None)
+    if wrong is not None:
+        raise RunError(f"{path}: damaged: {wrong[0]} {wrong[1]}; run the audit again")
     return found
 
 

@@ -21,6 +21,7 @@ from nonmember.audit.engine import HERE, Engine, Watch, pending
 from nonmember.audit.jobs import Job
 from nonmember.audit.kinds import AnySpec
 from nonmember.audit.placebo import BlindScores
+from nonmember.audit.private import COLUMNS, RECORDS, SPEC
 from nonmember.audit.records import Results, TargetResult
 from nonmember.audit.ways import Way
 from nonmember.errors import RunError, SpecError
@@ -28,14 +29,7 @@ from nonmember.signals.catalogue import REFERENCES
 from nonmember.signals.store import Store
 
 Observe = Callable[[Sequence[Job]], AbstractContextManager[Watch]]
-SPEC = "spec.json"
 ROWS = 10_000  # records written together
-COLUMNS = {
-    "record": pa.string(),
-    "digest": pa.string(),
-    "group": pa.int64(),
-    "member": pa.bool_(),
-}
 NO_REFERENCES = (
     "Attackers who train their own models: reference-model attacks (LiRA, RMIA) can find more."
 )
@@ -172,7 +166,7 @@ def conclude(subject: Any, todo: Any, store: Store, output: Path, watch: Watch) 
         differences=comparing.within(sides, subject.candidates.split, subject.spec),
     )
     manifest.withdraw(output)
-    _write_private(output / "private" / "records.parquet", subject, scores)
+    _write_private(output / RECORDS, subject, scores)
     whole.write(output / "results.json", records.dump(results))
     return results
 
@@ -207,48 +201,3 @@ def _write_private(path: Path, subject: Any, scores: Mapping[str, np.ndarray]) -
             }
             writer.write_table(pa.table(columns, schema))
     part.replace(path)
-
-
-def exposed_texts(run: Path, results: Results) -> dict[str, str]:
-    """The texts of the records that ``results`` name, from the run's private folder.
-
-    Raises:
-        RunError: the private folder is not there.
-    """
-    path = run / "private" / "records.parquet"
-    wanted = {one.record for target in results.targets for one in target.exposed}
-    try:
-        with path.open("rb") as stream:
-            table = pq.read_table(
-                stream, columns=["record", "text"], filters=[("member", "=", True)]
-            )
-    except (OSError, pa.ArrowException) as error:
-        raise RunError(f"{path}: cannot be read ({error}); run the audit again") from None
-    pairs = zip(table["record"].to_pylist(), table["text"].to_pylist(), strict=True)
-    return {record: text for record, text in pairs if record in wanted}
-
-
-def scores_of(run: Path, columns: Sequence[str]) -> pa.Table:
-    """Every record's id, digest, group and side, and these scores, from the private folder.
-
-    Raises:
-        RunError: there is none, as in a copy that was shared, or it is damaged, or older.
-    """
-    path = run / "private" / "records.parquet"
-    if not path.is_file():
-        raise RunError(
-            f"{run}: a copy without the private scores, which are needed to compare record by "
-            "record; give the folder that the audit wrote, or look at both with nonmember view"
-        )
-    wanted = pa.schema({**COLUMNS, **dict.fromkeys(columns, pa.float64())})
-    try:
-        with path.open("rb") as stream, pq.ParquetFile(stream) as file:
-            absent = [name for name in wanted.names if name not in file.schema_arrow.names]
-            table = file.read(columns=wanted.names).select(wanted.names) if not absent else None
-        whole_ones = None if table is None else table.cast(wanted)
-    except (OSError, KeyError, pa.ArrowException) as error:
-        raise RunError(f"{path}: cannot be read ({error}); run the audit again") from None
-    if whole_ones is None or any(whole_ones[name].null_count for name in wanted.names):
-        lacks = absent[0] if absent else "some of its values"
-        raise RunError(f"{path}: lacks {lacks}; run the audit again, which repeats no work")
-    return whole_ones

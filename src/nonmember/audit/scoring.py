@@ -13,16 +13,15 @@ from nonmember.attacks.registry import Attack
 from nonmember.audit import options
 from nonmember.audit.cases import Signals
 from nonmember.audit.defended.choosing import within
+from nonmember.audit.folds import folds_of
 from nonmember.audit.parts import Common
 from nonmember.audit.threat import featured
 from nonmember.data.split import Split
 from nonmember.errors import RunError
-from nonmember.evaluation.intervals import cross_fitting_spread
 from nonmember.seeds import derive
 from nonmember.signals.catalogue import REFERENCES
 from nonmember.types import Scores
 
-FOLDS = 5
 Rows: TypeAlias = Int[np.ndarray, "_"]
 Whole = Callable[[str], Any]
 """The signal of that name for all candidates, in their order."""
@@ -97,17 +96,6 @@ def _checked(attack: Attack, own: np.ndarray, candidates: int) -> Scores:
     return found
 
 
-def widening(attack: Attack, split: Split) -> float:
-    """How much wider the attack's intervals are for having been cross-fitted; else 1."""
-    return cross_fitting_spread(max(2, _folds(split))) if attack.learned else 1.0
-
-
-def _folds(split: Split) -> int:
-    """Five, or fewer where a side has fewer groups."""
-    sides = (split.group[split.member], split.group[~split.member])
-    return min(FOLDS, *(len(np.unique(side)) for side in sides))
-
-
 def cross_fitted(
     attack: Attack, whole: Whole, split: Split, given: Mapping[str, Any], *, seed: int
 ) -> Scores:
@@ -116,7 +104,7 @@ def cross_fitted(
     Ranks, because the scores of separately fitted attacks have no common scale. None has a
     score where a side has fewer than two groups, as a defense that drops records may leave it.
     """
-    out, folds = np.full(len(split.member), np.nan), _folds(split)
+    out, folds = np.full(len(split.member), np.nan), folds_of(split)
     if folds < 2:
         return out
     dealt = _dealt(split.member.tobytes(), split.group.tobytes(), folds, seed)

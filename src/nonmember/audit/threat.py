@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from nonmember import attacks as _registered  # noqa: F401  (fills the registry)
-from nonmember.attacks.registry import Attack, Family, get, of_families
+from nonmember.attacks.registry import FAMILIES, Attack, get, of_families
 from nonmember.audit import options
 from nonmember.audit.counterparts import of_diffusion
 from nonmember.audit.parts import Common
@@ -25,11 +25,6 @@ from nonmember.types import Access
 load_plugins()
 
 Kind = str
-FAMILIES: dict[Kind, tuple[Family, ...]] = {
-    "language": ("language", "blind"),
-    "classifier": ("classifier", "blind"),
-    "transfer": ("transfer", "blind"),
-}
 OF_CLASSIFIERS = frozenset({"labels", "input_features"})
 """What is known of inputs that are no texts; all other facts are of texts."""
 

@@ -55,10 +55,12 @@ def check(path: Path) -> None:
     """Refuse a place that no file can be written to, before there is anything to write.
 
     Raises:
-        RunError: it is a folder, or in none.
+        RunError: it is a folder, a device or a pipe, or in no folder.
     """
     place = path.resolve()  # what a link leads to
     if place.is_dir():
         raise RunError(f"{path}: is a folder; give a file in it")
+    if place.exists() and not place.is_file():  # which a rename would replace
+        raise RunError(f"{path}: is no ordinary file; give a place for one")
     if not place.parent.is_dir():
         raise RunError(f"{path}: its folder does not exist; make it")

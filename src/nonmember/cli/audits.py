@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from nonmember.cli.emitted import emit
+from nonmember.cli.emitted import emit, say
 from nonmember.cli.flags import (
     Address,
     Attacks,
@@ -236,4 +236,4 @@ def report(
     if json:
         emit({"page": page})
     else:
-        typer.echo(page)
+        say(str(page))

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from nonmember.cli.emitted import emit
+from nonmember.cli.emitted import emit, say
 from nonmember.cli.flags import Field, Json, Person, app
 
 
@@ -76,7 +76,7 @@ def canaries(
         )
         return
     audit = "llm" if kind is Kind.LANGUAGE else "classifier"
-    typer.echo(f"{count:,} canaries: {manifest['what']}.")
-    typer.echo(f"Train on {output / manifest['output']['name']}; a coin each put about half in it.")
-    typer.echo(f"{output / 'manifest.json'} may be shared, {output / 'private'} may not.")
-    typer.echo(f"Then: nonmember audit {audit} --canaries {output} --model MODEL -o RUN")
+    say(f"{count:,} canaries: {manifest['what']}.")
+    say(f"Train on {output / manifest['output']['name']}; a coin each put about half in it.")
+    say(f"{output / 'manifest.json'} may be shared, {output / 'private'} may not.")
+    say(f"Then: nonmember audit {audit} --canaries {output} --model MODEL -o RUN")

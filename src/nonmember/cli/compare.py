@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from nonmember.cli.emitted import emit
+from nonmember.cli.emitted import emit, say
 from nonmember.cli.flags import Json, app
 
 
@@ -22,15 +22,16 @@ def compare(
 ) -> None:
     """Say how much more attacks find of one run than of another, record by record."""
     import nonmember as nm
-    from nonmember import console
+    from nonmember.console import beside
     from nonmember.verbs.compare import PAGE
 
     found = nm.compare(*runs, output=output)
     if json:
         emit({"level": found.level, "compared": found.beside, "page": output / PAGE})
         return
-    console.beside.comparison(found)
-    typer.echo(f"\nThe page: {output / PAGE}")
+    beside.comparison(found)
+    say("")
+    say(f"The page: {output / PAGE}")
 
 
 @app.command()
@@ -49,7 +50,7 @@ def view(
             if json:
                 emit({"folder": folder, "address": server.address})
             else:
-                typer.echo(f"All runs below {folder}: {server.address} (Ctrl-C ends it)")
+                say(f"All runs below {folder}: {server.address} (Ctrl-C ends it)")
             server.wait()
     except KeyboardInterrupt:
-        typer.echo("ended", err=True)
+        say("ended", err=True)

@@ -31,7 +31,7 @@ def rewriters(incomplete: str) -> list[str]:
 
 def selectors(incomplete: str) -> list[str]:
     """What can say which training records are exposed."""
-    import nonmember.defenses  # noqa: F401  (fills the registry)
+    from nonmember.defenses import every  # noqa: F401  (fills the registry)
     from nonmember.defenses.registry import SELECTORS
 
     return sorted(name for name in SELECTORS if name.startswith(incomplete))

@@ -1,8 +1,17 @@
-"""What a program reads of a command: its own module, as the terminal's words bring PyTorch."""
+"""What a command says itself: lines for whoever reads it, one object for a program."""
 
 import json
 import sys
 from typing import Any
+
+import typer
+
+from nonmember.errors import printable
+
+
+def say(text: str, *, err: bool = False) -> None:
+    """Print a line; the paths and names in it may be anybody's, and give a terminal no order."""
+    typer.echo(printable(text), err=err)
 
 
 def emit(found: Any) -> None:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from nonmember.cli.emitted import emit
+from nonmember.cli.emitted import emit, say
 from nonmember.cli.flags import Json, app
 
 
@@ -43,9 +43,9 @@ def export(
         return
     for name, path in (("model card", done.model_card), ("annex", done.annex)):
         if path is not None:
-            typer.echo(f"The {name}: {path}")
+            say(f"The {name}: {path}")
     if done.model_card is not None and not done.metadata:
-        typer.echo(
+        say(
             "Its front matter has no figures of this audit: they are no evidence, or it has a "
             "model-index of its own.",
             err=True,

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from nonmember.cli.emitted import emit
+from nonmember.cli.emitted import emit, say
 from nonmember.cli.flags import Json, app
 
 
@@ -44,5 +44,5 @@ def gate(
     if json:
         emit({"status": status, "outcomes": found})
     for one in () if json else found:
-        typer.echo(one.line())
+        say(one.line())
     raise typer.Exit(status)

@@ -15,12 +15,12 @@ def list_attacks(
     json: Json = False,
 ) -> None:
     """Every attack, the access it needs, and its paper."""
-    from nonmember import console
+    from nonmember.console.lists import attacks_markdown
 
     if markdown and json:
         raise SpecError("list attacks: --markdown and --json are two forms; leave one out")
     if markdown:
-        typer.echo(console.attacks_markdown())
+        typer.echo(attacks_markdown())
     else:
         _show("attacks", json=json)
 
@@ -44,9 +44,9 @@ def list_rewriters(json: Json = False) -> None:
 
 
 def _show(what: str, *, json: bool) -> None:
-    from nonmember import console
+    from nonmember.console.lists import LISTS, listed
 
     if json:
-        emit({what: console.LISTS[what]()})
+        emit({what: LISTS[what]()})
     else:
-        console.listed(what)
+        listed(what)

@@ -103,7 +103,7 @@ def protect(
     json: Json = False,
 ) -> None:
     """Rewrite the training records that would give themselves away; then train on the rest."""
-    from nonmember import console
+    from nonmember.console import jobs, safer
     from nonmember.verbs import protection, specs
 
     how_long = {"epochs": epochs, "batch_size": batch_size}
@@ -128,8 +128,8 @@ def protect(
             "compute": {"device": device, "precision": precision},
         },
     )
-    manifest = protection.protect(order, output, store=store, observe=console.progress)
+    manifest = protection.protect(order, output, store=store, observe=jobs.progress)
     if json:
-        emit(console.made_safer(manifest, output))
+        emit(safer.made_safer(manifest, output))
     else:
-        console.protected(manifest, output)
+        safer.protected(manifest, output)

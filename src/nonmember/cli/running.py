@@ -8,7 +8,7 @@ from typing import Any
 
 import typer
 
-from nonmember.cli.emitted import emit
+from nonmember.cli.emitted import emit, say
 
 NOTHING: Mapping[str, Path] = MappingProxyType({})
 INCOMPLETE, INVALID = 1, 3
@@ -38,7 +38,7 @@ def audit(
     if json:
         emit({**found, **left})
     for name, path in {} if json else left.items():
-        typer.echo(f"The {name.replace('_', ' ')}: {path}")
+        say(f"The {name.replace('_', ' ')}: {path}")
     if status:
         raise typer.Exit(status)
 
@@ -60,8 +60,9 @@ def one_by_one(
     several.check(output, studies)
     statuses, found = [], {}
     for number, (name, spec) in enumerate(studies.items(), start=1):
-        said = f"\nStudy {number} of {len(studies)}, {name}: {spec.title}"
-        typer.echo(said, err=json)
+        said = f"Study {number} of {len(studies)}, {name}: {spec.title}"
+        say("", err=json)
+        say(said, err=json)
         status, found[name] = _audited(spec, output / name, store, dry_run=dry_run, json=json)
         statuses.append(status)
         if not dry_run:
@@ -70,7 +71,7 @@ def one_by_one(
     if json:
         emit({"studies": found, **where})
     for path in () if json else where.values():
-        typer.echo(f"All studies: {path}")
+        say(f"All studies: {path}")
     if any(statuses):
         raise typer.Exit(min(status for status in statuses if status))
 
@@ -87,19 +88,20 @@ def _audited(
 ) -> tuple[int, dict[str, Any]]:
     """The exit status, and what was found; shown as tables, unless as ``json``."""
     import nonmember as nm
-    from nonmember import console
+    from nonmember.console import jobs, results
     from nonmember.verbs.audits import incomplete, invalid
 
     crew = engine.crew() if engine else None
     if dry_run:
         pending, done = nm.dry_run(spec, store=store)
         if not json:
-            console.plan(pending, done, crew)
-        return 0, console.planned(pending, done, crew)
-    observe = partial(console.progress, crew=crew)
+            jobs.plan(pending, done, crew)
+        return 0, jobs.planned(pending, done, crew)
+    observe = partial(jobs.progress, crew=crew)
     found = (more or nm.audit_spec)(spec, output, store=store, observe=observe, engine=engine)
     status = INCOMPLETE if incomplete(found) else INVALID if invalid(found) else 0
     if not json:
-        console.results(found)
-        typer.echo(f"\nThe page: {output / 'report.html'}")
-    return status, console.audited(found, output, complete=status != INCOMPLETE)
+        results.shown(found)
+        say("")
+        say(f"The page: {output / 'report.html'}")
+    return status, results.audited(found, output, complete=status != INCOMPLETE)

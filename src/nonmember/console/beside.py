@@ -3,14 +3,13 @@
 from collections.abc import Callable, Sequence
 
 from rich import box
-from rich.markup import escape
 from rich.table import Table
 
 from nonmember.audit.between import Comparison
 from nonmember.audit.records import AttackResult
 from nonmember.audit.worth import DifferenceResult
 from nonmember.console.figures import ABSENT, change, digits, perplexity, points, share
-from nonmember.console.streams import out
+from nonmember.console.streams import escape, out
 from nonmember.evaluation.intervals import Interval
 from nonmember.report import defended, words
 from nonmember.report.study import Line, Study
@@ -135,7 +134,7 @@ def _chance(one: DifferenceResult) -> list[str]:
 def comparison(found: Comparison) -> None:
     """Print every run beside the first: what differs, and of which records."""
     for one in found.beside:
-        names = words.visible(f"{one.second} beside {one.first}")
+        names = f"{one.second} beside {one.first}"
         out.print(f"\n[bold]{escape(names)}[/]", highlight=False)
         held = f"{one.common:,} records are in both, of {one.records[0]:,} and {one.records[1]:,}"
         moved = f"; {one.moved:,} more are on another side" if one.moved else ""
@@ -143,5 +142,5 @@ def comparison(found: Comparison) -> None:
         out.print(told, highlight=False)
         out.print(differences(one.differences))
         if one.alone:
-            alone = words.visible(", ".join(one.alone))
+            alone = ", ".join(one.alone)
             out.print(escape(f"Without a counterpart: {alone}."), highlight=False)

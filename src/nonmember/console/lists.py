@@ -6,18 +6,18 @@ from itertools import groupby
 from typing import Any
 
 from rich import box
-from rich.markup import escape
 from rich.table import Column, Table
 
 from nonmember.attacks.registry import ATTACKS, Attack
 from nonmember.audit.threat import access_of
 from nonmember.audit.transfer.means import asks_parents
 from nonmember.console.figures import ABSENT
-from nonmember.console.streams import out
+from nonmember.console.streams import escape, out
+from nonmember.defenses import every as _every_defense  # noqa: F401  (these fill the registries)
 from nonmember.defenses.registry import DEFENSES
 from nonmember.errors import NonmemberError
 from nonmember.report import words
-from nonmember.rewriting import every as _every  # noqa: F401  (fills the registry)
+from nonmember.rewriting import every as _every_rewriter  # noqa: F401
 from nonmember.rewriting.registry import REWRITERS, Make
 from nonmember.signals.catalogue import SIGNALS, access
 from nonmember.signals.derive import DERIVED

@@ -11,6 +11,7 @@ from nonmember.evaluation.paired import unpaired
 from nonmember.report import words
 
 TRAINING = re.compile(r"train references of .+|pre-train references .+", re.DOTALL)
+TOLD = {"architecture", "recipe", "models", "seconds"}
 TRAINED_ON, LEFT_OUT = "accuracy", "accuracy on those left out"
 
 
@@ -35,7 +36,7 @@ def references(results: Results) -> tuple[References, ...]:
     kinds: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
     if results.kind != "language":
         for label, about in results.provenance.get("jobs", {}).items():
-            if TRAINING.fullmatch(label):
+            if TRAINING.fullmatch(label) and about.keys() >= TOLD:
                 made = (str(about["architecture"]), _settings(about["recipe"] or {}))
                 kinds.setdefault(made, []).append(about)
     return tuple(

@@ -251,7 +251,8 @@ def _secret(rows: Sequence[Row], results: Results) -> Iterator[str]:
 def _vacuous(target: TargetResult) -> Iterator[str]:
     for one in target.defenses:
         budget = {name: value for name, value in (one.spent or {}).items() if name in BUDGET}
-        if budget.get("epsilon", 0.0) > VACUOUS:
+        epsilon = budget.get("epsilon")
+        if isinstance(epsilon, int | float) and epsilon > VACUOUS:
             yield (
                 f"The guarantee of {one.name} in {target.name} is vacuous: {words.spent(budget)}; "
                 f"above epsilon {VACUOUS:g} it bounds nothing of use."

@@ -59,7 +59,7 @@ GLOBALS = {
     "attacker": attackers.attacker,
     "clopper_pearson": clopper_pearson,
     "no_worse": no_worse,
-    "marks": {True: "leaks", False: "clean", None: "incomparable"},
+    "marks": {True: "leaks", False: "clean", None: "withheld"},
     "perplexity": words.perplexity,
     "scripts": scripts,
     "states": words.STATES,

@@ -11,8 +11,7 @@ from nonmember.audit.defended.choosing import (
     reasons,
     referenced,
 )
-from nonmember.audit.defended.roles import ROLES
-from nonmember.audit.records import DefenseResult, Role, RoleResult, TargetResult
+from nonmember.audit.records import ROLES, DefenseResult, Role, RoleResult, TargetResult
 from nonmember.audit.verdict import surest, tells
 
 WHAT: Mapping[Role, str] = {

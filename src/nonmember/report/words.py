@@ -20,7 +20,7 @@ PERCENT = "\N{NO-BREAK SPACE}%"
 KEPT = frozenset("\n\t\N{ZERO WIDTH NON-JOINER}\N{ZERO WIDTH JOINER}")
 UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
-STATES = {True: "Leaks", False: "No leak found", None: "Not comparable"}
+STATES = {True: "Leaks", False: "No leak found", None: "Verdict withheld"}
 LARGEST_LOSS = 700.0  # nats per token; e to a larger one is beyond floating point
 BLIND = "none"  # the access of an attack that never sees the model
 PARENTS = "the parent's"  # that of one which asks what the model was fine-tuned from instead

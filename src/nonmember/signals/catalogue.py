@@ -191,6 +191,12 @@ def ask(name: str) -> Question:
     if rest not in every:
         prefix = name.removesuffix(rest)
         raise SpecError(unknown("signal", name, (prefix + array for array in every)))
+    return named(name)
+
+
+def named(name: str) -> Question:
+    """What a signal's full name says by itself, be there such a signal or not."""
+    records, model, rest = _apart(name)
     return Question(rest, MODELS.get(model, "target"), RECORDS.get(records, "candidates"))
 
 

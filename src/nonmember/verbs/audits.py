@@ -1,11 +1,12 @@
-"""Audits, and the pages of finished ones."""
+"""Audits."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from nonmember.audit import engine as engines
-from nonmember.audit import kinds, manifest, records, run, ways
+from nonmember.audit import kinds, run, ways
 from nonmember.audit.engine import HERE, Engine
 from nonmember.audit.jobs import Job
 from nonmember.audit.kinds import AnySpec
@@ -13,8 +14,9 @@ from nonmember.audit.parts import Part
 from nonmember.audit.records import Results
 from nonmember.audit.run import Observe, unobserved
 from nonmember.audit.validity import invalidating
-from nonmember.report import page
+from nonmember.errors import RunError
 from nonmember.signals.store import Store
+from nonmember.verbs.report import write_report
 
 
 def audit_spec(
@@ -57,27 +59,6 @@ def dry_run(
     return tuple(waiting), tuple(job for job in jobs if job.address not in addresses)
 
 
-def write_report(folder: str | Path, *, show_text: bool | None = None) -> Path:
-    """Write the page of a finished run anew and return its path.
-
-    Args:
-        folder: the run.
-        show_text: whether the most exposed records' texts are on the page; as its spec says,
-            if not given.
-
-    Raises:
-        RunError: the folder holds no finished run, or a damaged one.
-    """
-    path = Path(folder)
-    results = records.load(path)
-    shown = run.asked(path).report.show_text if show_text is None else show_text
-    shown = shown and results.kind == "language"
-    texts = run.exposed_texts(path, results) if shown else None
-    page.write(results, path / "report.html", texts)
-    manifest.update(path, "report.html")
-    return path / "report.html"
-
-
 def incomplete(results: Results) -> bool:
     """Whether an attack that was to run gave no figure: then the audit has failed."""
     return any(f.code == "E110" for target in results.targets for f in target.findings)
@@ -96,5 +77,13 @@ def as_spec(spec: AnySpec | Mapping[str, Any] | str | Path) -> AnySpec:
 
 
 def as_store(store: str | Path | None) -> Store:
-    """The store at a path; the default one for None."""
-    return Store(Path(store).expanduser() if store is not None else run.default_store())
+    """The store at a path; the default one for None.
+
+    Raises:
+        RunError: nothing can be kept there.
+    """
+    root = Path(store).expanduser() if store is not None else run.default_store()
+    there = next(place for place in (root.absolute(), *root.absolute().parents) if place.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        raise RunError(f"store {root}: {there} is no folder that may be written to; give another")
+    return Store(root)

@@ -20,7 +20,8 @@ from nonmember.models import classifiers
 from nonmember.models.content import identity
 from nonmember.models.source import digest
 from nonmember.types import Inputs
-from nonmember.verbs.audits import as_store, write_report
+from nonmember.verbs.audits import as_store
+from nonmember.verbs.report import write_report
 
 Labelled = Examples | tuple[Any, Any] | str | Path
 NONE: Mapping[str, Any] = MappingProxyType({})

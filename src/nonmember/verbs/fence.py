@@ -16,7 +16,7 @@ from nonmember.audit.run import Observe, unobserved
 from nonmember.errors import DataError, SpecError, unknown
 from nonmember.models import classifiers
 from nonmember.models.content import identity
-from nonmember.verbs.audits import as_store, write_report
+from nonmember.verbs.audits import as_store
 from nonmember.verbs.classifiers import (
     IN_MEMORY,
     NONE,
@@ -26,6 +26,7 @@ from nonmember.verbs.classifiers import (
     examples_of,
     named,
 )
+from nonmember.verbs.report import write_report
 from nonmember.verbs.specs import option_values
 
 AS_IT_IS, LABEL_ALONE, FENCED = "as it is", "label alone", "fenced"

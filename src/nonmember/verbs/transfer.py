@@ -13,7 +13,7 @@ from nonmember.audit.transfer.subject import Given
 from nonmember.errors import SpecError, unknown
 from nonmember.models import classifiers
 from nonmember.models.content import identity
-from nonmember.verbs.audits import as_store, write_report
+from nonmember.verbs.audits import as_store
 from nonmember.verbs.classifiers import (
     NONE,
     Labelled,
@@ -22,6 +22,7 @@ from nonmember.verbs.classifiers import (
     examples_of,
     named,
 )
+from nonmember.verbs.report import write_report
 from nonmember.verbs.specs import option_values, packaged
 
 WHERE = "audit_transfer"

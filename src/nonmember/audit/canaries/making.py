@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from functools import reduce
+from functools import cached_property, reduce
 from importlib.metadata import version
 from operator import and_
 from pathlib import Path
@@ -53,6 +53,11 @@ class Order:
     secret: str = field(repr=False)
     settings: Mapping[str, str]
 
+    @cached_property
+    def coins(self) -> Member:
+        """Which canaries go in; thrown once it is known that so many can be made."""
+        return flipped(self.secret, self.count)
+
 
 def make(order: Order, length: int | None) -> dict[str, Any]:
     """Write the folder of canaries and return its manifest; it appears when it is whole.
@@ -67,16 +72,15 @@ def make(order: Order, length: int | None) -> dict[str, Any]:
     name = order.data.absolute().name
     if name.casefold() in (MANIFEST, PRIVATE):
         raise DataError(f"{order.data}: a folder of canaries has a {name} of its own; rename it")
-    coins = flipped(order.secret, order.count)
     with _beside(order.output) as part:
         private = part / PRIVATE
         private.mkdir(mode=0o700)
         if order.form.kind == "language":
-            about = _texts(order, coins, part, length)
+            about = _texts(order, part, length)
         else:
-            about = _examples(order, coins, part)
+            about = _examples(order, part)
         _as_open(order.data, part / name)
-        held = {"secret": order.secret, "coins": coins.tolist()}
+        held = {"secret": order.secret, "coins": order.coins.tolist()}
         whole.write(private / COINS, json.dumps(held).encode(), 0o600)
         manifest = asdict(_manifest(order, part, about))
         whole.write(part / MANIFEST, json.dumps(manifest, indent=1).encode())
@@ -124,7 +128,7 @@ class _Data:
     labels: int = 0
 
 
-def _texts(order: Order, coins: Member, part: Path, length: int | None) -> _Data:
+def _texts(order: Order, part: Path, length: int | None) -> _Data:
     """Write the data with the canaries that came up, and all of them."""
     field = order.settings.get("field")
     records = texts.read(order.data, field=field)
@@ -132,7 +136,7 @@ def _texts(order: Order, coins: Member, part: Path, length: int | None) -> _Data
     found = text_canaries.made(records, order.form.name, order.count, rng, length)
     inserted = {
         place: content
-        for place, content, coin in zip(found.places, found.contents, coins, strict=True)
+        for place, content, coin in zip(found.places, found.contents, order.coins, strict=True)
         if coin
     }
     target, own = part / order.data.absolute().name, part / PRIVATE / f"own-{order.data.name}"
@@ -157,7 +161,7 @@ def _row(content: Content) -> dict[str, Any]:
     return {"messages": [turn._asdict() for turn in content]}
 
 
-def _examples(order: Order, coins: Member, part: Path) -> _Data:
+def _examples(order: Order, part: Path) -> _Data:
     """The same of labelled examples."""
     label, group, text = (order.settings.get(name) for name in ("label", "group", "text"))
     fields = Fields(label or "label", group, text)
@@ -166,7 +170,7 @@ def _examples(order: Order, coins: Member, part: Path) -> _Data:
     rng = stream(order.secret, "canaries")
     form = order.form.name
     found = labelled_canaries.made(examples, rows.labels, form, order.count, rng)
-    chosen = _delivered(rows.labels, found, coins)
+    chosen = _delivered(rows.labels, found, order.coins)
     rows.write(part / order.data.absolute().name, chosen)
     inputs = examples.inputs if found.inputs is None else found.inputs
     own = found.places if found.inputs is None else tuple(range(len(found.places)))

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from nonmember import defenses as _defenses  # noqa: F401  (fills the registry)
 from nonmember.audit.classifiers.candidates import Candidates
 from nonmember.audit.classifiers.spec import ClassifierSpec, Defense, Target
 from nonmember.audit.classifiers.spec import Diffusion as DiffusionSpec
 from nonmember.data.examples import Examples
+from nonmember.defenses import every as _every  # noqa: F401  (fills the registry)
 from nonmember.defenses import registry
 from nonmember.errors import DataError, SpecError
 from nonmember.models import diffusion

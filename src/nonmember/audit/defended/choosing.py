@@ -11,12 +11,13 @@ from typing import Literal
 
 import numpy as np
 
-from nonmember.audit import threat as _threat  # noqa: F401  (fills the catalogue)
 from nonmember.audit.records import DefenseResult
 from nonmember.data.split import Split
+from nonmember.defenses import language as _language  # noqa: F401  (fills the registry)
 from nonmember.defenses import registry
-from nonmember.errors import SpecError
-from nonmember.signals import catalogue
+from nonmember.signals.catalogue import Question, named
+
+registry.load_plugins()
 
 Reason = Literal["exposed", "rejected", "copies", "held back", "other"]
 """Why a defense leaves records out."""
@@ -47,8 +48,9 @@ def referenced(needs: Iterable[str]) -> bool:
 
     Not one that combines other attacks' scores: some of those may have no reference.
     """
-    whose, known = _below(needs)
-    return "features" not in known and bool({"base", "self"} & {model for model, _ in whose})
+    below = _below(needs)
+    combines = any(one.name == "features" for one in below)
+    return not combines and any(one.whose in ("base", "self") for one in below)
 
 
 def looks_for_rewrites(needs: Iterable[str]) -> bool:
@@ -57,22 +59,18 @@ def looks_for_rewrites(needs: Iterable[str]) -> bool:
     At rewrites of it; or at copies with spans replaced and not at the record itself, which
     copies are otherwise held against.
     """
-    asked = {name for model, name in _below(needs)[0] if model == "target"}
+    asked = {one.name for one in _below(needs) if one.whose == "target"}
     if "aug_rewrites_token_logprobs" in asked:
         return True
     return "aug_spans_token_logprobs" in asked and "token_logprobs" not in asked
 
 
-def _below(needs: Iterable[str]) -> tuple[set[tuple[str, str]], set[str]]:
-    """Which signals of which models the needs come down to, and what is known without asking.
-
-    Nothing where a signal is not known here: results may name those of others' plugins.
-    """
-    named = tuple(needs)
-    try:
-        return {(one.whose, one.name) for one in catalogue.queried(named)}, catalogue.facts(named)
-    except SpecError:
-        return set(), set()
+def _below(needs: Iterable[str]) -> set[Question]:
+    """What the needs come down to, by their names alone: results may have others' signals."""
+    found = set[Question]()
+    for question in map(named, needs):
+        found |= _below(question.needs) if question.needs else {question}
+    return found
 
 
 def by_exposure(defenses: Sequence[DefenseResult]) -> bool:

@@ -5,15 +5,15 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from nonmember import attacks as _registered  # noqa: F401  (fills the registry)
-from nonmember import defenses as _defenses  # noqa: F401  (fills the registry)
 from nonmember.attacks.registry import Attack, of_families
 from nonmember.audit.language import spec as specs
+from nonmember.defenses import every as _defenses  # noqa: F401  (these fill the registries)
 from nonmember.defenses import registry
 from nonmember.defenses.registry import SELECTORS
 from nonmember.errors import ModelError, SpecError, unknown
 from nonmember.models import embedding
 from nonmember.options import checked
-from nonmember.rewriting import every as _every  # noqa: F401  (fills the registry)
+from nonmember.rewriting import every as _rewriters  # noqa: F401
 from nonmember.rewriting import registry as rewriters
 from nonmember.rewriting.gates import Limits
 from nonmember.rewriting.protocols import Rewriter

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import count
-from typing import Any, NamedTuple, get_args
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from nonmember.audit.defended.ledger import RANK
 from nonmember.audit.figures import figures
 from nonmember.audit.jobs import Material, Plan, Protect, Train
 from nonmember.audit.language.subject import Subject, Target
-from nonmember.audit.records import DefenseResult, Role, RoleResult
+from nonmember.audit.records import ROLES, DefenseResult, RoleResult
 from nonmember.audit.verdict import surest, tells
 from nonmember.data.records import Records
 from nonmember.defenses import registry
@@ -26,7 +26,6 @@ from nonmember.seeds import derive
 from nonmember.signals.store import Store
 from nonmember.types import Scores
 
-ROLES: tuple[Role, ...] = get_args(Role)
 HELD_BACK = "held back"  # by early stopping, or never drawn by DP-SGD
 Became = np.ndarray
 """The role of each candidate as a string; "" of non-members, or where nothing is known."""
