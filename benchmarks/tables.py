@@ -5,7 +5,7 @@ A page holds each between two comments, and `document.py` writes it anew between
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 from machine import RESULTS
@@ -28,6 +28,7 @@ TARGETS = ("undefended", "soft 1.0")
 RATIO_ONE, ROLE = TARGETS[1], "rewritten"
 
 
+@cache
 def results(name: str) -> dict[str, Any]:
     """What was measured, by part."""
     found: dict[str, Any] = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
@@ -61,6 +62,45 @@ def _of_set(part: str) -> str:
 def _with_references() -> str:
     targets = results("diffence")["digits.references.0"]["targets"]
     return defended({name: row["auc"] for name, row in targets.items()}, REFERENCES)
+
+
+def _speed() -> str:
+    """Ratios of one run, and seconds, each beside its aim."""
+    found = results("diffence")["speed"]
+    small, large, aims = found["digits, MLP"], found["32x32, UNet"], found["aims"]
+    grid, search = found["grid"], found["interval search"]
+    second = "second classifier / first"
+    rows = (
+        ("fence / its networks alone, 32 x 32 UNet", _turns(large["fence / bare"]), "overhead"),
+        ("the same, MLP of digits", _turns(small["fence / bare"]), "overhead"),
+        (
+            f"copies for {grid['rows']} rows, each on its own / together",
+            grid["fewer than by row"],
+            "",
+        ),
+        (
+            f"... each of {grid['ways of training']} ways of training on its own / together",
+            grid["fewer than by way of training"],
+            "grid",
+        ),
+        (
+            f"interval search, {search['inputs']:,} x {search['copies of each']}, seconds",
+            _turns(search["seconds"]["js"]),
+            "interval search, seconds",
+        ),
+        ("a loop over inputs and copies / the search", search["loop / search"], ""),
+        (
+            "second classifier on kept copies / first, UNet",
+            _turns(large[second]),
+            "second classifier",
+        ),
+    )
+    told = ((what, str(one), str(aims.get(aim, ""))) for what, one, aim in rows)
+    return markdown("", ("measured", "aim"), told)
+
+
+def _turns(one: Mapping[str, float]) -> str:
+    return ends((one["low"], one["median"], one["high"]))
 
 
 def _seeds(one: Mapping[str, Any] | None) -> str:
@@ -119,6 +159,7 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "diffence: Fashion-MNIST": partial(_of_set, "fashion.0"),
     "diffence: CIFAR-10": partial(_of_set, "cifar10.0"),
     "diffence: CIFAR-10, residual network": partial(_of_set, "resnet.0"),
+    "diffence: speed": _speed,
     "soft: seeds": _soft,
     "transfer: photographs, seeds": partial(_transfer, "tmi_images"),
     "transfer: texts, seeds": partial(_transfer, "tmi_texts"),

@@ -91,7 +91,8 @@ def verdict(
         )
     best = strongest(attacks)
     found = [one for one in attacks if not one.blind and tells(one)]
-    tried = f"{len(attacks)} attacks"
+    asked = sum(not one.blind for one in attacks)
+    tried = f"{asked} attack{'s' if asked != 1 else ''}"
     if not found and bars.silence:
         return None, f"No verdict. No leak was found, but {bars.silence[0].message}."
     if not found:
