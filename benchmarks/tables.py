@@ -111,11 +111,11 @@ def _seeds(one: Mapping[str, Any] | None) -> str:
 def _transfer(name: str) -> str:
     found = results(name)["seeds"]
     rows = (
-        (part, *(_seeds(one.get(key)) for key in TRANSFER))
+        (part, str(len(one["tmi_lda"]["seeds"])), *(_seeds(one.get(key)) for key in TRANSFER))
         for part, one in found.items()
         if "tmi_lda" in one
     )
-    return markdown("children", TRANSFER, rows)
+    return markdown("children", ("seeds", *TRANSFER), rows)
 
 
 def _soft() -> str:
@@ -127,8 +127,9 @@ def _soft() -> str:
             cells = [_seeds(one["auc"][attack]) for attack in REWRITTEN]
             role = one["roles"][ROLE]["wbc"]["auc"] if target == RATIO_ONE else None
             worth = _seeds(one["utility"]["perplexity"])
-            rows.append((f"{part.removeprefix('domains.')}, {target}", *cells, _seeds(role), worth))
-    heads = (*REWRITTEN, f"wbc on {ROLE} records", "perplexity")
+            name = f"{part.removeprefix('domains.')}, {target}"
+            rows.append((name, str(len(one["auc"]["loss"]["seeds"])), *cells, _seeds(role), worth))
+    heads = ("seeds", *REWRITTEN, f"wbc on {ROLE} records", "perplexity")
     return markdown("domain, target", heads, rows)
 
 

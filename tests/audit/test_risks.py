@@ -10,10 +10,10 @@ import pytest
 
 import nonmember as nm
 from nonmember.audit import people, records
+from nonmember.audit.cases import Ground
 from nonmember.audit.classifiers.candidates import Sides, none_of
 from nonmember.audit.classifiers.spec import ClassifierSpec
 from nonmember.audit.classifiers.subject import Given, inspect
-from nonmember.audit.defended.choosing import Ground
 from nonmember.audit.parts import checked
 from nonmember.audit.records import Results
 from nonmember.data.examples import Examples, of

@@ -81,6 +81,20 @@ def test_models_that_are_both_perfect_may_yet_differ():
         assert found.change.low < -0.02 and found.change.high > 0.02 and found.p_value == 1
 
 
+def test_areas_that_no_sample_moves_are_not_taken_to_go_together():
+    """Two in three records of each group of non-members lie below all members; then one does."""
+    groups = 60
+    member, group = np.arange(6 * groups) < 3 * groups, np.arange(6 * groups) // 3
+    scores = [
+        np.concatenate([np.zeros(3 * groups), np.tile(away, groups)])
+        for away in ([-1.0, -1.0, 1.0], [-1.0, 1.0, 1.0])
+    ]
+    both = paired(*scores, member, group, times=400)
+    assert np.ptp(both.samples[0].auc) == 0 < both.samples[0].auc.std()  # 2 / 3, but for rounding
+    found = auc_difference(both)
+    assert found.change == unpaired(found.first, found.second)
+
+
 def test_a_model_that_is_compared_with_itself_is_no_different():
     first, _, member, group = world(3)
     found = auc_difference(paired(first, 3 * first, member, group))

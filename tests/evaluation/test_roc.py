@@ -321,6 +321,15 @@ def test_grouped_alarms_count_groups():
     assert grouped.measured_fpr.high > alone.measured_fpr.high
 
 
+def test_where_no_sample_moves_the_auc_groups_are_counted():
+    groups = 20
+    scores = np.concatenate([np.zeros(3 * groups), np.tile([-1.0, -1.0, 1.0], groups)])
+    member, group = np.arange(6 * groups) < 3 * groups, np.arange(6 * groups) // 3
+    drawn = bootstrap(scores, member, group, times=400)
+    assert np.ptp(drawn.auc) == 0 < drawn.auc.std()  # 2 / 3 each time, but for rounding
+    assert auc(scores, member, drawn) == newcombe(2 / 3, groups, groups)
+
+
 def test_the_seed_decides():
     scores, member = world(0)
     one, same, other = (bootstrap(scores, member, np.arange(60), seed=s).auc for s in (0, 0, 1))

@@ -6,7 +6,7 @@ import pytest
 from nonmember.errors import DataError, UnresolvableError
 from nonmember.evaluation.paired import holm
 from nonmember.evaluation.roc import auc, bootstrap, tpr_at_fpr
-from nonmember.evaluation.slices import copies, most_exposed, quarters, sizes, slices
+from nonmember.evaluation.slices import copies, quarters, sizes, slices
 
 
 def world(seed, *, gaps=(0.0, 0.0, 0.0), each=80, size=1):
@@ -90,27 +90,6 @@ def test_quarters_and_sizes_by_hand():
     assert sizes(np.repeat([1, 2], [4, 9])).tolist() == [4] * 4 + [8] * 9
 
 
-def test_the_most_exposed_by_hand():
-    person = np.array([10, 10, 11, 12, 20, 20, 21, 22])
-    member = np.array([1, 1, 1, 1, 0, 0, 0, 0], dtype=bool)
-    scores = np.array([2.0, 3.0, 4.0, np.nan, 1.0, 1.5, 4.5, -3.0])
-    total = most_exposed(scores, member, person)
-    assert [(one.person, one.score, one.records) for one in total] == [(10, 5, 2), (11, 4, 1)]
-    assert [one.p_value for one in total] == [1 / 4, 2 / 4]
-    largest = most_exposed(scores, member, person, how="max", count=1)
-    assert [(one.person, one.score) for one in largest] == [(11, 4)]
-
-
-def test_persons_who_are_far_above_others_are_named():
-    rng = np.random.default_rng(5)
-    person = np.repeat(np.arange(400), 5)
-    member = person < 200
-    scores = rng.normal(size=2000) + 10 * (person < 30)
-    found = most_exposed(scores, member, person, count=40)
-    assert {one.person for one in found[:30]} == set(range(30))
-    assert max(one.q_value for one in found[:30]) < 0.1 < found[-1].q_value
-
-
 def test_bad_input_is_refused():
     scores, member, group, labels = world(6)
     lost = np.where(group == 0, np.nan, scores)
@@ -121,10 +100,8 @@ def test_bad_input_is_refused():
     for fpr in (0.0, 1.0, -0.1):
         with pytest.raises(UnresolvableError, match="is no rate"):
             slices(scores, member, group, labels, fpr=fpr)
-    with pytest.raises(UnresolvableError, match="on one side"):
-        most_exposed(np.where(member, scores, np.nan), member, group)
     with pytest.raises(DataError, match="no non-members"):
-        most_exposed(scores, np.ones(480, dtype=bool), group)
+        slices(scores, np.ones(480, dtype=bool), group, labels)
 
 
 def test_ties_everywhere_are_half():

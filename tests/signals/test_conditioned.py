@@ -166,18 +166,19 @@ def test_whether_a_shot_fits_is_known_before_any_query(bos):
     by, form = tiny.tokenizer(bos=bos), Form(40)
     shots = read(sentences(9, 4, 12, seed=5), form, by)
     least = min(len(shot.ids) - bos for shot in shots) + len(BREAK)
+    usual = {"count": 7, "separator": "\n\n"}
     for context in (40 + bos + least, 40 + bos + least - 1):
         model = replace(counting(context=context), tokenizer=by)
-        able = fits(by, shots, context)
+        able = fits(by, shots, context, **usual)
         assert able == (context == 40 + bos + least)
         if able:
             conditioned(model, [], shots)
         else:
             with pytest.raises(ModelError, match="holds no known record"):
                 conditioned(model, [], shots)
-    assert not fits(by, shots, 40 + bos + least, count=1)
-    assert fits(by, shots, 40 + bos + least - 1, separator="")
-    assert fits(by, shots, None) and not fits(by, [], None)
+    assert not fits(by, shots, 40 + bos + least, **{**usual, "count": 1})
+    assert fits(by, shots, 40 + bos + least - 1, **{**usual, "separator": ""})
+    assert fits(by, shots, None, **usual) and not fits(by, [], None, **usual)
 
 
 def test_a_text_over_the_limit_is_read_in_windows_after_the_prefix(model):

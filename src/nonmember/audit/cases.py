@@ -1,6 +1,7 @@
-"""All that judging may assume of an audit's target and of the audit, whatever it is of."""
+"""All that judging may assume of a target and its audit, whatever they are of, and its ground."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
@@ -89,6 +90,26 @@ class Signals(Protocol):
 
     def whole(self, name: str) -> Any:
         """A signal of all candidates."""
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What a target is judged by: the candidates that are ``there``, and by whom.
+
+    Members that were dropped from the training are on neither side. ``lost`` counts those that
+    were dropped for being exposed; ``carrying`` are the attacks that may carry a verdict: all
+    on the model, or where some were lost, those that compare with a reference.
+    """
+
+    there: np.ndarray
+    split: Split
+    lost: int
+    carrying: frozenset[str]
+
+
+def within(split: Split, there: np.ndarray) -> Split:
+    """The candidates that are ``there``, (n,), alone."""
+    return Split(split.member[there], split.group[there])
 
 
 T = TypeVar("T", bound=Case)

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nonmember.attacks.registry import Attack
-from nonmember.audit.cases import Audit, Signals
-from nonmember.audit.defended.choosing import Ground
+from nonmember.audit.cases import Audit, Ground, Signals
 from nonmember.audit.parts import Common
 from nonmember.audit.records import AttackResult, PersonsResult, SetResult
 from nonmember.audit.threat import featured

@@ -8,8 +8,7 @@ from jaxtyping import Int
 
 from nonmember.attacks.registry import Attack
 from nonmember.audit import options, threat
-from nonmember.audit.cases import Audit, Case
-from nonmember.audit.defended.choosing import Ground
+from nonmember.audit.cases import Audit, Case, Ground
 from nonmember.audit.figures import figures, joint_level, scored
 from nonmember.audit.parts import Common
 from nonmember.audit.records import AttackResult, Exposed, Histogram

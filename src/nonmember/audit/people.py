@@ -5,8 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from nonmember.audit.cases import Audit
-from nonmember.audit.defended.choosing import Ground
+from nonmember.audit.cases import Audit, Ground
 from nonmember.audit.figures import scored
 from nonmember.audit.worth import PersonsAtRisk
 from nonmember.errors import UnresolvableError

@@ -7,8 +7,7 @@ import numpy as np
 
 from nonmember.attacks.registry import Attack
 from nonmember.audit import options
-from nonmember.audit.cases import Audit, Case
-from nonmember.audit.defended.choosing import Ground
+from nonmember.audit.cases import Audit, Case, Ground
 from nonmember.audit.figures import figures, plainly_silent
 from nonmember.audit.parts import Common, Evaluation
 from nonmember.audit.records import Redraws

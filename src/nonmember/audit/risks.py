@@ -5,8 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from nonmember.audit import people
-from nonmember.audit.cases import Audit
-from nonmember.audit.defended.choosing import Ground
+from nonmember.audit.cases import Audit, Ground
 from nonmember.audit.figures import scored
 from nonmember.audit.records import AttackResult
 from nonmember.audit.worth import RiskResult

@@ -11,8 +11,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 
 from nonmember.attacks.registry import Attack
 from nonmember.audit import options
-from nonmember.audit.cases import Signals
-from nonmember.audit.defended.choosing import within
+from nonmember.audit.cases import Signals, within
 from nonmember.audit.folds import folds_of
 from nonmember.audit.parts import Common
 from nonmember.audit.threat import featured

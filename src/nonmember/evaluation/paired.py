@@ -280,9 +280,10 @@ def _difference(
 
 def _correlation(first: Sampled, second: Sampled) -> float:
     """0 where one of them does not vary: then nothing is known of it."""
-    spread = float(first.std() * second.std())
+    if not (np.ptp(first) and np.ptp(second)):  # the deviation of equal numbers may be 1e-16
+        return 0.0
     product = float(((first - first.mean()) * (second - second.mean())).mean())
-    return product / spread if spread else 0.0
+    return product / float(first.std() * second.std())
 
 
 def _arms(first: Interval, second: Interval, correlated: float) -> tuple[float, float]:

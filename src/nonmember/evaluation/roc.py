@@ -204,7 +204,7 @@ def auc(
     value = float(tally(scores, member).auc()[0])
     if replicates is None:
         return newcombe(value, *sizes, level=level)
-    error = float(replicates.auc.std())
+    error = float(replicates.auc.std() if np.ptp(replicates.auc) else 0)  # of equal ones 1e-16
     exact = newcombe(value, *(sizes if error else replicates.worth), level=level)
     if not error:
         return exact

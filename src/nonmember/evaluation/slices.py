@@ -1,8 +1,7 @@
-"""Where a model leaks most: the same figures per slice of the records, and per person."""
+"""Where a model leaks most: the same figures per slice of the records."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped, UInt8
@@ -11,9 +10,8 @@ from nonmember.data.split import Split
 from nonmember.errors import UnresolvableError
 from nonmember.evaluation.intervals import Interval, independent, resolvable, simultaneous
 from nonmember.evaluation.paired import holm, inverted
-from nonmember.evaluation.risk import p_values, q_values
 from nonmember.evaluation.roc import Replicates, TprAtFpr, auc, bootstrap, tpr_at_fpr
-from nonmember.types import Count, Groups, Member, Scores
+from nonmember.types import Groups, Member, Scores
 
 LEAST = 50  # independent members, and as many non-members, that a slice needs
 
@@ -50,21 +48,6 @@ class Slices:
     tested: tuple[Slice, ...]
     untested: tuple[Slice, ...]
     worst: Slice | None
-
-
-@dataclass(frozen=True)
-class Exposed:
-    """A member and how exposed: ``score`` summed or largest over ``records``.
-
-    ``p_value`` is calibrated on persons who are non-members; ``q_value`` is that of naming
-    everyone as exposed (Benjamini and Hochberg 1995).
-    """
-
-    person: int
-    score: float
-    records: int
-    p_value: float
-    q_value: float
 
 
 def slices(
@@ -137,46 +120,6 @@ def sizes(group: Groups) -> Int[np.ndarray, "n"]:
     return (2 ** np.floor(np.log2(counts)).astype(np.int64))[unit]
 
 
-def most_exposed(
-    scores: Scores,
-    member: Member,
-    person: Groups,
-    *,
-    how: Literal["sum", "max"] = "sum",
-    count: Count = 10,
-) -> tuple[Exposed, ...]:
-    """The members whose records give them away most, the most exposed first.
-
-    Args:
-        scores: of records; for "sum" log-likelihood ratios, in nats, such as LiRA's, which add
-            up where records are independent. NaN is left out.
-        member: the truth.
-        person: whose the records are.
-        how: from records to a person.
-        count: of persons, at most.
-
-    Raises:
-        DataError: only one side is present, or a person is on both.
-        UnresolvableError: no member or no non-member has a score.
-    """
-    Split(member, person)  # refuses what cannot be one
-    kept = ~np.isnan(scores)
-    ids, first, unit = np.unique(person[kept], return_index=True, return_inverse=True)
-    trained, records = member[kept][first], np.bincount(unit)
-    if trained.all() or not trained.any():
-        raise UnresolvableError(
-            "most_exposed: all persons with a score are on one side; give scores of both"
-        )
-    total = _of_persons(scores[kept].astype(float), unit, how)
-    p = p_values(total, trained, np.arange(len(ids)))
-    q, inside = q_values(p), np.flatnonzero(trained)
-    order = inside[np.argsort(-total[inside], kind="stable")][:count]
-    return tuple(
-        Exposed(int(ids[at]), float(total[at]), int(records[at]), float(p[at]), float(q[at]))
-        for at in order
-    )
-
-
 def _refuse(scores: Scores, fpr: float | None) -> None:
     if np.isnan(scores).any():
         raise UnresolvableError(f"slices: {np.isnan(scores).sum()} scores are NaN; leave them out")
@@ -227,11 +170,3 @@ def _adjusted(tested: list[Slice]) -> tuple[Slice, ...]:
 
 def _surely(one: Slice) -> float:
     return one.simultaneous.low if one.simultaneous else 0.0
-
-
-def _of_persons(scores: Scores, unit: Groups, how: Literal["sum", "max"]) -> Float[np.ndarray, "p"]:
-    if how == "sum":
-        return np.bincount(unit, weights=scores)
-    largest = np.full(int(unit.max()) + 1, -np.inf)
-    np.maximum.at(largest, unit, scores)
-    return largest

@@ -78,8 +78,8 @@ def fits(
     shots: Sequence[Encoded],
     context: int | None,
     *,
-    count: int = 7,
-    separator: str = "\n\n",
+    count: int,
+    separator: str,
 ) -> bool:
     """Whether any shot fits before a text, so that ``prefix`` would not refuse them.
 

@@ -14,14 +14,13 @@ from shuffling import Shuffler, audited, defended, made, soft
 
 from nonmember.attacks.registry import ATTACKS, Attack
 from nonmember.audit import placebo
+from nonmember.audit.cases import Ground, within
 from nonmember.audit.defended import roles
 from nonmember.audit.defended.choosing import (
-    Ground,
     by_exposure,
     looks_for_rewrites,
     reasons,
     referenced,
-    within,
 )
 from nonmember.audit.defended.roles import Fates, by_role, fates, findings, ground_of
 from nonmember.audit.jobs import Plan, Protect

@@ -116,6 +116,17 @@ def test_attacks_that_put_records_before_a_text_need_room_for_them(
     assert "none fits; set --max-tokens lower" in target.left_out["recall"]
 
 
+@pytest.mark.parametrize("name", ["prefix", "prefix_member"])
+def test_whether_records_fit_before_a_text_goes_by_the_options_that_are_set(
+    values: Values, base: Path, name: str
+) -> None:
+    far = {"options": {name: {"separator": "the cat sat on the mat " * tiny.CONTEXT}}}
+    data = {**values()["data"], "known": 4}
+    given = values(data=data, targets={"m": {"model": str(base)}}, signals=far)
+    (target,) = inspected(given).targets
+    assert "none fits" in target.left_out["con_recall"]
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [

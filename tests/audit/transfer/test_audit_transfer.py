@@ -61,7 +61,7 @@ def test_what_the_ancestor_gives_away_is_found_and_carries_no_verdict(
     for target in finished[0].targets:
         upper = attack(target, "parent_lira")
         assert upper.of_parent and upper.queries == 0 and upper.simultaneous.low > 0.6
-        assert target.strongest != "parent_lira" and "4 attacks" in target.verdict
+        assert target.strongest != "parent_lira" and "3 attacks" in target.verdict
         assert not any(one.of_parent for one in target.attacks if one is not upper)
         assert (upper.members, upper.non_members) == (small.SIDE, small.SIDE)
 

@@ -11,7 +11,7 @@ from nonmember.audit.classifiers.defenses import Guard, Learned, Regenerator, se
 from nonmember.audit.classifiers.jobs import Gauge, Guarded, Inquire, Learn, Regenerate, Teach, Work
 from nonmember.audit.classifiers.made import Trained
 from nonmember.audit.classifiers.subject import Subject, Target
-from nonmember.audit.language.asking import arithmetic
+from nonmember.audit.provenance import arithmetic
 from nonmember.data.examples import Examples
 from nonmember.models.classifiers import ClassifierSource
 from nonmember.models.fence.fitting import NEEDS, SIDES, Side

@@ -9,7 +9,7 @@ import numpy as np
 
 from nonmember.audit.classifiers.defenses import Learned, Regenerator
 from nonmember.audit.classifiers.jobs import Gauge, Guarded, Inquire, Learn, Regenerate
-from nonmember.audit.language.asking import circumstances_of
+from nonmember.audit.provenance import circumstances_of
 from nonmember.errors import ModelError
 from nonmember.models import diffusion
 from nonmember.models.causal import Placement

@@ -11,7 +11,7 @@ from nonmember.audit.classifiers.defenses import Learned
 from nonmember.audit.classifiers.jobs import Plan
 from nonmember.audit.classifiers.spec import Labelled
 from nonmember.audit.classifiers.subject import Subject, Target
-from nonmember.audit.language.describe import circumstances, jobs
+from nonmember.audit.provenance import circumstances, jobs
 from nonmember.signals.store import Store
 
 PACKAGES = ("nonmember", "torch", "numpy", "scipy", "scikit-learn")

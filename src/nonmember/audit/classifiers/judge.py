@@ -8,6 +8,7 @@ import numpy as np
 from nonmember.attacks.classifier.reference import skewed_share
 from nonmember.audit import collective, people, risks
 from nonmember.audit.canaries import bounds
+from nonmember.audit.cases import Ground
 from nonmember.audit.classifiers import defense_findings, defense_results, describe, widening
 from nonmember.audit.classifiers.answers import Answers
 from nonmember.audit.classifiers.jobs import Plan
@@ -15,7 +16,6 @@ from nonmember.audit.classifiers.subject import Subject, Target
 from nonmember.audit.classifiers.undefended import beside_undefended
 from nonmember.audit.collective import Collective
 from nonmember.audit.counterparts import of_diffusion
-from nonmember.audit.defended.choosing import Ground
 from nonmember.audit.judging import detectable, exposed, results
 from nonmember.audit.placebo import BlindScores, redraws
 from nonmember.audit.records import AttackResult, Fit, Redraws, TargetResult

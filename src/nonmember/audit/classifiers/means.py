@@ -68,7 +68,8 @@ def _reasons(means: Means, needs: Sequence[str]) -> Iterator[tuple[str, bool]]:
         STUDENTS in mine,
     )
     yield (
-        "it regenerates inputs, and no diffusion model is at hand; give one in a spec, or use nonmember fence",
+        "it regenerates inputs, and no diffusion model is at hand; give one in a spec, or use "
+        "nonmember fence",
         not means.diffusion and bool(mine & REGENERATING),
     )
     yield (

@@ -10,8 +10,8 @@ from nonmember.audit.classifiers.candidates import Candidates
 from nonmember.audit.classifiers.jobs import CLASSIFIER, Asked, Guarded, Inquire, Plan, Teach, Work
 from nonmember.audit.classifiers.made import Made, Trained
 from nonmember.audit.classifiers.subject import Subject, Target
-from nonmember.audit.language.asking import arithmetic
 from nonmember.audit.parts import Common
+from nonmember.audit.provenance import arithmetic
 from nonmember.audit.threat import needs_of
 from nonmember.data.examples import Examples
 from nonmember.models.causal import Placement

@@ -10,7 +10,7 @@ from jaxtyping import Float
 
 from nonmember.audit.classifiers import defense_work
 from nonmember.audit.classifiers.jobs import CLASSIFIER, Asked, Gauge, Guarded, Inquire, Teach
-from nonmember.audit.language.asking import circumstances_of
+from nonmember.audit.provenance import circumstances_of
 from nonmember.data.examples import Examples
 from nonmember.models import classifiers
 from nonmember.models.architecture import Architecture

@@ -6,13 +6,9 @@ have a low loss under any model. Only attacks that compare with a reference look
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
-
 from nonmember.audit.records import DefenseResult
-from nonmember.data.split import Split
 from nonmember.defenses import language as _language  # noqa: F401  (fills the registry)
 from nonmember.defenses import registry
 from nonmember.signals.catalogue import Question, named
@@ -21,26 +17,6 @@ registry.load_plugins()
 
 Reason = Literal["exposed", "rejected", "copies", "held back", "other"]
 """Why a defense leaves records out."""
-
-
-@dataclass(frozen=True)
-class Ground:
-    """What a target is judged by: the candidates that are ``there``, and by whom.
-
-    Members that were dropped from the training are on neither side. ``lost`` counts those that
-    were dropped for being exposed; ``carrying`` are the attacks that may carry a verdict: all
-    on the model, or where some were lost, those that compare with a reference.
-    """
-
-    there: np.ndarray
-    split: Split
-    lost: int
-    carrying: frozenset[str]
-
-
-def within(split: Split, there: np.ndarray) -> Split:
-    """The candidates that are ``there``, (n,), alone."""
-    return Split(split.member[there], split.group[there])
 
 
 def referenced(needs: Iterable[str]) -> bool:

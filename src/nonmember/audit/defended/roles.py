@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from nonmember.audit.cases import Ground, within
 from nonmember.audit.defended import ledger
-from nonmember.audit.defended.choosing import Ground, by_exposure, referenced, within
+from nonmember.audit.defended.choosing import by_exposure, referenced
 from nonmember.audit.defended.ledger import RANK
 from nonmember.audit.figures import figures
 from nonmember.audit.jobs import Material, Plan, Protect, Train

@@ -12,9 +12,10 @@ from nonmember.audit.classifiers.jobs import Gauge, Inquire, Learn, Regenerate, 
 from nonmember.audit.classifiers.work import gauge, inquire, teach
 from nonmember.audit.defended import protecting
 from nonmember.audit.jobs import Compare, Job, Material, Protect, Query, Train, Tune, Write
-from nonmember.audit.language.asking import circumstances_of, weights
+from nonmember.audit.language.asking import weights
 from nonmember.audit.language.sources import Served
 from nonmember.audit.language.tuning import compare, tune
+from nonmember.audit.provenance import circumstances_of
 from nonmember.errors import ModelError, NonmemberError, RunError
 from nonmember.models import causal, endpoint
 from nonmember.models.causal import CausalModel
@@ -94,7 +95,7 @@ def at_times(told: Told, pause: float) -> Told:
 
 def _train(job: Train, store: Store, told: Told) -> None:
     start = time.perf_counter()
-    material = training.Material(tuple(_material(one, job, store) for one in _epochs(job)))
+    material = training.Material(tuple(_material(one, store) for one in _epochs(job)))
     goes_on = job.hand_to is not None and not store.has(job.hand_to)
     with store.writing(job.address) as folder:
         fitted = fine_tune(
@@ -142,7 +143,7 @@ def _compare(job: Train, material: training.Material, fitted: training.Fitted) -
         )
 
 
-def _material(material: Material, job: Train, store: Store) -> Sequence[Encoded]:
+def _material(material: Material, store: Store) -> Sequence[Encoded]:
     """What is trained on: records, protected or not, or what another job let a model write."""
     if isinstance(material, Write):
         found = {name: store.array(material.address, name) for name in ("ids", "first")}

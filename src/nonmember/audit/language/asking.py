@@ -4,28 +4,24 @@ Candidates stand in the order of their content's digest and are cut into shards 
 bits, so that one record more changes one shard.
 """
 
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
-import torch
 
 from nonmember.audit import options
 from nonmember.audit.jobs import Model, Query, Train
 from nonmember.audit.language.sources import Served
 from nonmember.audit.language.subject import Target
 from nonmember.audit.parts import Signals
+from nonmember.audit.provenance import arithmetic
 from nonmember.data.records import Records
 from nonmember.models.causal import Placement
 from nonmember.models.source import digest
 from nonmember.models.text import Encoded, Encodings
 from nonmember.signals.catalogue import Signal, Whose
 
-TORCH, TRANSFORMERS = version("torch"), version("transformers")
 SHARD = 256  # candidates asked in one job at most, or nearly: what an interruption can cost
 SERVED_SHARD = 32  # of an endpoint, which takes a request per text or per token
 USUAL = 100_000_000  # parameters of a model that does not say
@@ -79,7 +75,7 @@ def queries(
     inputs = {name: known[name] for name in signal.inputs if name in known}
     asked = digest(
         f"query {signal.name} {signal.version} {options.content(given)} {weights(model)} "
-        f"{circumstances(model, setting.where)}",
+        f"{arithmetic_of(model, setting.where)}",
         *(part for name in sorted(inputs) for part in contents(inputs[name])),
     )
     for rows in parts:
@@ -126,25 +122,6 @@ def contents(encoded: Iterable[Encoded]) -> Iterator[bytes]:
         yield one.ids.astype(np.int64).tobytes() + one.scored.tobytes()
 
 
-def circumstances(model: Model, where: Placement) -> str:
-    """Of an endpoint's answers, nothing about this machine decides."""
+def arithmetic_of(model: Model, where: Placement) -> str:
+    """The arithmetic of a model's answers; this machine decides nothing of an endpoint's."""
     return "" if isinstance(model, Served) else arithmetic(where)
-
-
-def circumstances_of(where: Placement, start: float) -> dict[str, Any]:
-    """How an output came about that was begun at ``start``, for its provenance."""
-    return {
-        "seconds": round(time.perf_counter() - start, 3),
-        "device": str(where.device),
-        "precision": str(where.dtype).removeprefix("torch."),
-        "threads": torch.get_num_threads(),
-        "torch": torch.__version__,
-    }
-
-
-def arithmetic(where: Placement) -> str:
-    """Where and with which numbers is computed.
-
-    The number of threads is left out: it moves only the last digits of a sum.
-    """
-    return f"{where.device.type} {where.dtype} torch {TORCH} transformers {TRANSFORMERS}"

@@ -1,36 +1,18 @@
 """What was audited, in words and values: models, data, and the circumstances of the work."""
 
-import os
-import platform
-import sys
-from collections.abc import Mapping, Sequence
-from importlib.metadata import version
-from typing import Any, Protocol, runtime_checkable
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
 from nonmember.audit.jobs import Plan
 from nonmember.audit.language.subject import Subject, Target
+from nonmember.audit.provenance import circumstances, jobs, shared
 from nonmember.evaluation import checks
 from nonmember.evaluation.checks import Finding
-from nonmember.models.causal import Placement
-from nonmember.models.source import digest
 from nonmember.signals.store import Store
 
 PACKAGES = ("nonmember", "torch", "transformers", "peft", "numpy", "scipy", "scikit-learn")
-
-
-@runtime_checkable
-class Labelled(Protocol):
-    """A job: what it is called, and where its output is."""
-
-    @property
-    def label(self) -> str:
-        """What is done, in words."""
-
-    @property
-    def address(self) -> str:
-        """Where the output is."""
 
 
 def description(target: Target, subject: Subject) -> str:
@@ -55,21 +37,7 @@ def training(
 ) -> Mapping[str, Any] | None:
     """How the target was fine-tuned here; None for a model that was there."""
     job = todo.trained.get(target.name)
-    return _shared(store.provenance(job.address), subject.private) if job is not None else None
-
-
-def _shared(about: Mapping[str, Any], private: bool) -> dict[str, Any]:
-    """What may be told of how a job's output came about: not who was held back, only how many.
-
-    Nor any seed where a training of the audit is ``private``: trainings share theirs, and its
-    noise could be drawn again from it.
-    """
-    told = dict(about)
-    if "held back" in told:
-        told["held back"] = len(told["held back"])
-    if private:
-        told.pop("seed", None)
-    return told
+    return shared(store.provenance(job.address), subject.private) if job is not None else None
 
 
 def origins(target: Target) -> dict[str, Any]:
@@ -118,28 +86,3 @@ def provenance(subject: Subject, todo: Plan, store: Store) -> dict[str, Any]:
     seed = {} if subject.private else {"seed": subject.spec.seed}
     done = jobs(todo.jobs, store, private=subject.private)
     return {**seed, **circumstances(subject.where, PACKAGES), "jobs": done}
-
-
-def circumstances(where: Placement, packages: Sequence[str]) -> dict[str, Any]:
-    """What the work was done on, and with which versions."""
-    return {
-        "device": str(where.device),
-        "precision of weights": str(where.dtype).removeprefix("torch."),
-        "python": sys.version.split()[0],
-        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
-        "versions": {package: version(package) for package in packages},
-    }
-
-
-def jobs(every: Sequence[Labelled], store: Store, *, private: bool) -> dict[str, dict[str, Any]]:
-    """How the jobs of each kind came about: those on different candidates are one kind."""
-    kinds: dict[str, list[Labelled]] = {}
-    for job in every:
-        kinds.setdefault(job.label.split(" of candidates ")[0], []).append(job)
-    found = {}
-    for label, alike in kinds.items():
-        about = [_shared(store.provenance(job.address), private) for job in alike]
-        seconds = round(sum(one["seconds"] for one in about), 3)
-        addresses = digest(*(job.address for job in alike)) if len(alike) > 1 else alike[0].address
-        found[label] = {**about[0], "seconds": seconds, "jobs": len(alike), "address": addresses}
-    return found

@@ -7,9 +7,10 @@ import numpy as np
 
 from nonmember.audit import collective, people, risks
 from nonmember.audit.canaries import bounds
+from nonmember.audit.cases import Ground
 from nonmember.audit.collective import Collective
 from nonmember.audit.defended import roles
-from nonmember.audit.defended.choosing import Ground, by_exposure
+from nonmember.audit.defended.choosing import by_exposure
 from nonmember.audit.jobs import Plan
 from nonmember.audit.judging import detectable, exposed, results
 from nonmember.audit.language import answers, describe, worth

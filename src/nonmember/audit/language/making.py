@@ -11,8 +11,7 @@ from nonmember.audit.jobs import Job, Material, Model, Protect, Query, Selection
 from nonmember.audit.language.asking import (
     FORWARD,
     Setting,
-    arithmetic,
-    circumstances,
+    arithmetic_of,
     content,
     contents,
     parameters,
@@ -22,6 +21,7 @@ from nonmember.audit.language.asking import (
 )
 from nonmember.audit.language.met import Met, met
 from nonmember.audit.language.subject import Target
+from nonmember.audit.provenance import arithmetic
 from nonmember.data.records import Records
 from nonmember.models import generate
 from nonmember.models.source import Source, digest
@@ -216,7 +216,7 @@ class Making:
         tokens = texts * most
         address = digest(
             f"write {WRITING_VERSION} {generate.VERSION} {weights(model)} {texts} "
-            f"{prompt_tokens} {most} {seed} {circumstances(model, where)}",
+            f"{prompt_tokens} {most} {seed} {arithmetic_of(model, where)}",
             *contents(shots),
         )
         return Write(

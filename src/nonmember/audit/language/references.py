@@ -6,9 +6,10 @@ from dataclasses import asdict, replace
 import numpy as np
 
 from nonmember.audit.jobs import Compare, Tune
-from nonmember.audit.language.asking import FORWARD, Setting, arithmetic, content
+from nonmember.audit.language.asking import FORWARD, Setting, content
 from nonmember.audit.language.making import LORA
 from nonmember.audit.language.subject import Target
+from nonmember.audit.provenance import arithmetic
 from nonmember.models.source import digest
 from nonmember.models.text import Encodings
 from nonmember.seeds import derive

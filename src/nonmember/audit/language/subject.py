@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from nonmember.attacks.registry import Attack
-from nonmember.audit import threat
+from nonmember.audit import options, threat
 from nonmember.audit.canaries import bounds, folder
 from nonmember.audit.cases import about_data
 from nonmember.audit.defended.ledger import Ledger
@@ -31,6 +31,7 @@ from nonmember.models.source import Source
 from nonmember.models.text import Encoded, Encodings, Form, encode, fingerprint
 from nonmember.rewriting.registry import made
 from nonmember.signals import conditioned
+from nonmember.signals.catalogue import SIGNALS
 from nonmember.training import dpsgd, exclude
 from nonmember.training.recipe import Recipe
 
@@ -128,7 +129,7 @@ def _target(spec: Spec, name: str, given: Given, candidates: Candidates) -> Targ
     known = (candidates.known_non_members, candidates.known_members)
     shots, member_shots = (encode(tokenizer, side, form) for side in known)
     others = references_of(spec, name, given, candidates)
-    means = _means(given, tokenizer, shots, member_shots, others)
+    means = _means(spec, given, tokenizer, shots, member_shots, others)
     told = lacks(spec, replace(means, **_rewrites(spec, name, given)))
     attacks, left_out = threat.chosen(spec, told)
     training = _training(spec, name, given, candidates)
@@ -186,6 +187,7 @@ def _refuse_strange(name: str, given: Given, candidates: Candidates, encoded: En
 
 
 def _means(
+    spec: Spec,
     given: Given,
     tokenizer: Any,
     shots: Sequence[Encoded],
@@ -196,7 +198,11 @@ def _means(
     source, base = given.source, given.base
     contexts = map(_context, given.models)
     context = min((size for size in contexts if size is not None), default=None)
-    sides = [side for side in (shots, member_shots) if any(one.scored.any() for one in side)]
+    fitting = (
+        conditioned.fits(tokenizer, side, context, **options.of_signal(SIGNALS[name], spec))
+        for name, side in (("prefix", shots), ("prefix_member", member_shots))
+        if any(one.scored.any() for one in side)
+    )
     return Means(
         access=source.access if isinstance(source, Served) else "weights",
         base=base is not None,
@@ -204,7 +210,7 @@ def _means(
         members=any(one.scored.any() for one in member_shots),
         gives=source.gives if isinstance(source, Served) else None,
         tunable=base is None or base.base is None,
-        fitting=all(conditioned.fits(tokenizer, side, context) for side in sides),
+        fitting=all(fitting),
         references=0 if others is None else len(others.member),
     )
 

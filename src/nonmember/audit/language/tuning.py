@@ -4,7 +4,7 @@ import time
 from dataclasses import asdict
 
 from nonmember.audit.jobs import Compare, Tune
-from nonmember.audit.language.asking import circumstances_of
+from nonmember.audit.provenance import circumstances_of
 from nonmember.signals.references import score_adapters
 from nonmember.signals.store import Store, note
 from nonmember.training.adapters import Watch, fit_adapters

@@ -6,7 +6,7 @@ from typing import Any
 from nonmember.audit import options
 from nonmember.audit.classifiers import describe
 from nonmember.audit.classifiers.jobs import Plan
-from nonmember.audit.language.describe import circumstances, jobs
+from nonmember.audit.provenance import circumstances, jobs
 from nonmember.audit.transfer.subject import Subject, Target
 from nonmember.signals.catalogue import extractor
 from nonmember.signals.store import Store

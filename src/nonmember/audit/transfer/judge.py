@@ -6,9 +6,9 @@ from dataclasses import replace
 import numpy as np
 
 from nonmember.audit import risks
+from nonmember.audit.cases import Ground
 from nonmember.audit.classifiers.answers import Answers
 from nonmember.audit.classifiers.jobs import Plan
-from nonmember.audit.defended.choosing import Ground
 from nonmember.audit.judging import detectable, exposed, results
 from nonmember.audit.placebo import BlindScores, redraws
 from nonmember.audit.records import AttackResult, Redraws, TargetResult

@@ -1,7 +1,7 @@
 """Canaries for language models: texts that nobody would write, of what the data is made of."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from statistics import median
 
 import numpy as np
@@ -130,12 +130,3 @@ def _words(records: Records, rng: np.random.Generator) -> tuple[Sequence[str], i
             "fewest that canaries are made of; give more records, or --form digits"
         )
     return sorted(found), int(min(max(median(sizes), SHORTEST), LONGEST))
-
-
-def as_records(contents: Sequence[Content]) -> Records:
-    """The canaries as records, named by their places from 1."""
-    empty = Record("", "")
-    return Records.of(
-        replace(empty, id=f"canary {number}", content=content)
-        for number, content in enumerate(contents, start=1)
-    )
