@@ -17,7 +17,7 @@ from tables import TABLES, results
 
 LEDGER = Path(__file__).parent / "ledger.toml"
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
-HELD = re.compile(r"(<!-- table: (.+?) -->\n)\n.*?(\n<!-- end of table -->)", re.DOTALL)
+HELD = re.compile(r"<!-- table: ([^\n]+) -->\n.*?<!-- end of table -->", re.DOTALL)
 HEAD = "| what | measured | aim | |\n|---|---|---|---|"
 
 
@@ -36,7 +36,11 @@ def filled(page: str) -> str:
     Raises:
         KeyError: it asks for a table that nothing writes.
     """
-    return HELD.sub(lambda held: f"{held[1]}\n{TABLES[held[2]]()}\n{held[3]}", page)
+
+    def table(held: re.Match[str]) -> str:
+        return f"<!-- table: {held[1]} -->\n\n{TABLES[held[1]]()}\n\n<!-- end of table -->"
+
+    return HELD.sub(table, page)
 
 
 def render() -> str:

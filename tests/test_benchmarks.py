@@ -1,5 +1,6 @@
 """The document of benchmarks is what the results say, and every suite is there."""
 
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +9,7 @@ from types import ModuleType
 import pytest
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+FIGURE = re.compile(r"(?<![\d.])\d?\.\d{3}(?!\d)")
 
 
 @pytest.fixture
@@ -18,7 +20,7 @@ def benchmarks(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[ModuleType, Mo
     import document
 
     yield bench, document
-    for name in ("bench", "document", "machine"):
+    for name in ("bench", "document", "machine", "tables"):
         sys.modules.pop(name, None)
 
 
@@ -26,6 +28,28 @@ def test_the_document_is_what_the_results_say(benchmarks: tuple[ModuleType, Modu
     _, document = benchmarks
     told = "docs/benchmarks.md is not what the results say; run benchmarks/document.py"
     assert document.PAGE.read_text(encoding="utf-8") == document.render(), told
+
+
+def test_tables_of_other_pages_are_what_the_results_say(
+    benchmarks: tuple[ModuleType, ModuleType],
+) -> None:
+    _, document = benchmarks
+    pages = {one: one.read_text(encoding="utf-8") for one in document.PAGE.parent.glob("*.md")}
+    held = [one.name for one, text in pages.items() if "<!-- table: " in text]
+    assert {"statistics.md", "soft.md", "diffence-measured.md"} <= {*held}
+    stale = [one.name for one, text in pages.items() if text != document.filled(text)]
+    assert not stale, "run benchmarks/document.py"
+
+
+def test_figures_in_prose_stand_in_the_tables_beside_it(
+    benchmarks: tuple[ModuleType, ModuleType],
+) -> None:
+    _, document = benchmarks
+    page = (document.PAGE.parent / "diffence-measured.md").read_text(encoding="utf-8")
+    tables = "\n".join(line for line in page.splitlines() if line.startswith("|"))
+    prose = "\n".join(line for line in page.splitlines() if not line.startswith("|"))
+    told = set(FIGURE.findall(prose))
+    assert len(told) > 50 and told <= set(FIGURE.findall(tables))
 
 
 def test_every_suite_is_a_script(benchmarks: tuple[ModuleType, ModuleType]) -> None:

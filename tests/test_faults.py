@@ -131,10 +131,13 @@ def test_an_interrupt_that_comes_out_as_another_error_is_one(
         except KeyboardInterrupt:
             raise wrapped("initialization failed") from None
 
-    before = signal.getsignal(signal.SIGINT)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     monkeypatch.setattr(cli, "app", broken)
-    with pytest.raises(SystemExit) as left:
-        cli.main()
+    try:
+        with pytest.raises(SystemExit) as left:
+            cli.main()
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert left.value.code == cli.INTERRUPTED
     assert capsys.readouterr().err.startswith("interrupted; ")
-    assert signal.getsignal(signal.SIGINT) is before
