@@ -128,7 +128,7 @@ def test_rewrites_are_cut_as_their_originals_are(
     todo = planned({**defended(values, base, whole=[soft(1.0)]), "data": data})
     made(todo, store)
     job = protect(todo)
-    found = work._material(job, todo.trained["whole"], store)
+    found = work._material(job, store)
     assert [len(one.ids) for one in found] == [20] * 24
     assert Counter(tuple(one.ids.tolist()) for one in found) == expected(job, rows_of(store, job))
 

@@ -43,9 +43,16 @@ def silent(_what: str, _share: float) -> None:
     """Watch and say nothing."""
 
 
-def alone(store: Store) -> bool:
-    """Whether no process is left, nor anything half written."""
-    return not multiprocessing.active_children() and not writers(store)
+@pytest.fixture
+def alone() -> Callable[[Store], bool]:
+    """Whether no process is left of those begun since, nor anything half written."""
+    before = {one.pid for one in multiprocessing.active_children()}
+
+    def told(store: Store) -> bool:
+        left = {one.pid for one in multiprocessing.active_children()} - before
+        return not left and not writers(store)
+
+    return told
 
 
 def scored(run: Path) -> Any:
@@ -56,7 +63,7 @@ def scored(run: Path) -> Any:
 
 
 def test_with_a_worker_killed_the_audit_ends_with_the_same_numbers(
-    values: Values, tmp_path: Path, store: Store
+    values: Values, tmp_path: Path, store: Store, alone: Callable[[Store], bool]
 ) -> None:
     given = values(attacks={"run": ["loss", "reference_difference"]})
     with killing(store) as killed:
@@ -67,7 +74,9 @@ def test_with_a_worker_killed_the_audit_ends_with_the_same_numbers(
     assert scored(tmp_path / "run") == scored(tmp_path / "here")
 
 
-def test_a_job_that_fails_ends_all_with_its_own_error(training: Train, store: Store) -> None:
+def test_a_job_that_fails_ends_all_with_its_own_error(
+    training: Train, store: Store, alone: Callable[[Store], bool]
+) -> None:
     lost = replace(training.base, path=store.root / "lost")
     job = replace(training, base=lost)
     said: list[Exception] = []
@@ -79,7 +88,9 @@ def test_a_job_that_fails_ends_all_with_its_own_error(training: Train, store: St
     assert alone(store)
 
 
-def test_an_interruption_leaves_nothing_behind(training: Train, store: Store) -> None:
+def test_an_interruption_leaves_nothing_behind(
+    training: Train, store: Store, alone: Callable[[Store], bool]
+) -> None:
     def interrupt(_what: str, share: float) -> None:
         if share > 0:
             raise KeyboardInterrupt
@@ -101,7 +112,9 @@ def test_a_job_whose_workers_die_is_named(
         Workers(1).run([training], store, silent)
 
 
-def test_a_job_that_cannot_be_sent_is_refused_at_once(values: Values, store: Store) -> None:
+def test_a_job_that_cannot_be_sent_is_refused_at_once(
+    values: Values, store: Store, alone: Callable[[Store], bool]
+) -> None:
     jobs = plan(subject.inspect(spec.parse(values(), "test"))).jobs
     job = next(one for one in jobs if isinstance(one, Query))
     strange = replace(job, options=MappingProxyType({"swap": lambda text: text}))
