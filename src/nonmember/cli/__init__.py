@@ -46,7 +46,7 @@ INTERRUPTED, CLOSED = 130, 141
 def main() -> None:
     """Run the command line; a user's mistake is one sentence and exit status 2."""
     try:
-        with noting() as pressed:
+        with _noting() as pressed:
             app()
     except (Exception, KeyboardInterrupt) as error:
         if pressed or isinstance(error, KeyboardInterrupt):
@@ -64,7 +64,7 @@ def main() -> None:
 
 
 @contextmanager
-def noting() -> Iterator[list[int]]:
+def _noting() -> Iterator[list[int]]:
     """Notes each Ctrl-C: an import that one breaks off may raise an error of another kind."""
     pressed, before = list[int](), signal.getsignal(signal.SIGINT)
 

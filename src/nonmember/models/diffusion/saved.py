@@ -18,6 +18,7 @@ from nonmember.models.diffusion.form import Diffusion, Gives
 from nonmember.models.diffusion.networks import Denoiser, of
 from nonmember.models.diffusion.own import Own
 from nonmember.models.diffusion.schedule import Alphas, fall
+from nonmember.models.functions import first_line
 
 Json: TypeAlias = dict[str, Any]
 
@@ -137,7 +138,7 @@ def _read(where: Path, made: Any) -> tuple[Any, Json]:
                 output_loading_info=True,
             )
     except Exception as error:  # whatever damaged files make diffusers raise
-        why = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+        why = first_line(error)
         raise ModelError(f"{where}: no readable network ({why}); save it anew") from None
 
 
